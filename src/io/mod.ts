@@ -16,5 +16,6 @@ export type { Log } from './log.ts';
 export type { Connection, ConnectionEvents, Endpoint, HttpReply, Listener, Network } from './network.ts';
 export { NetworkError } from './network.ts';
 export type { Random } from './random.ts';
+export { readStateFile, StateFile } from './state-file.ts';
 export type { Timer, Timers } from './timers.ts';
 export type { Workers, WorkerTask } from './workers.ts';
