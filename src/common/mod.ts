@@ -1,0 +1,13 @@
+export { AssertionFailure, assert } from './assert.ts';
+export type { ConfigReading, ConfigRow, ConfigValues } from './config-table.ts';
+export { changeConfig, readConfig } from './config-table.ts';
+export { crc32 } from './crc32.ts';
+export { Heap } from './heap.ts';
+export { isSafeI64, readI64, readI64Big, writeI64 } from './i64.ts';
+export { javaHash } from './java-hash.ts';
+export { LruMap } from './lru-map.ts';
+export type { JsonObject, JsonValue } from './parse-loose-json.ts';
+export { JsonError, parseLooseJson } from './parse-loose-json.ts';
+export { parseProperties, writeProperties } from './properties-file.ts';
+export type { WriteLooseJsonOptions } from './write-loose-json.ts';
+export { writeLooseJson } from './write-loose-json.ts';
