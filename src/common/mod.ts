@@ -4,6 +4,7 @@ export { changeConfig, readConfig } from './config-table.ts';
 export { crc32 } from './crc32.ts';
 export { Heap } from './heap.ts';
 export { isSafeI64, readI64, readI64Big, writeI64 } from './i64.ts';
+export { ipBytes, ipText } from './ip-address.ts';
 export { javaHash } from './java-hash.ts';
 export { LruMap } from './lru-map.ts';
 export type { JsonObject, JsonValue } from './parse-loose-json.ts';

@@ -1,0 +1,75 @@
+/**
+ * Numeric IP addresses as text and as the 4 or 16 bytes that records and ids carry. Nothing is looked up.
+ */
+
+/** 4 or 16 bytes; undefined when the text is no numeric address. `::ffff:1.2.3.4` gives 4 bytes. Zones are refused. */
+export function ipBytes(text: string): Uint8Array | undefined {
+  if (text.includes(':')) return ipv6Bytes(text);
+  return ipv4Bytes(text);
+}
+
+/** Dotted decimal for 4 bytes; eight groups with the longest run of zeros as `::` for 16. */
+export function ipText(bytes: Uint8Array): string {
+  if (bytes.length === 4) return bytes.join('.');
+  const groups: number[] = [];
+  for (let at = 0; at + 1 < bytes.length; at += 2) groups.push((bytes[at] << 8) | bytes[at + 1]);
+  const zeros = longestZeroRun(groups);
+  const hex = (part: number[]) => part.map((group) => group.toString(16)).join(':');
+  if (zeros.count < 2) return hex(groups);
+  return `${hex(groups.slice(0, zeros.start))}::${hex(groups.slice(zeros.start + zeros.count))}`;
+}
+
+function ipv4Bytes(text: string): Uint8Array | undefined {
+  const parts = text.split('.', 5);
+  if (parts.length !== 4) return undefined;
+  const bytes = new Uint8Array(4);
+  for (const [i, part] of parts.entries()) {
+    if (!/^(0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return undefined;
+    bytes[i] = Number(part);
+  }
+  return bytes;
+}
+
+function ipv6Bytes(text: string): Uint8Array | undefined {
+  const halves = text.split('::', 3);
+  if (halves.length > 2 || text.length > 45) return undefined;
+  const head = groupBytes(halves[0]);
+  const tail = halves.length === 2 ? groupBytes(halves[1]) : [];
+  if (head === undefined || tail === undefined) return undefined;
+  const given = head.length + tail.length;
+  if (halves.length === 2 ? given > 14 : given !== 16) return undefined;
+  const bytes = new Uint8Array(16);
+  bytes.set(head, 0);
+  bytes.set(tail, 16 - tail.length);
+  const mapped = bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff;
+  return mapped ? bytes.slice(12) : bytes;
+}
+
+/** The bytes of one side of `::`; the last group may be a dotted IPv4 address. */
+function groupBytes(text: string): number[] | undefined {
+  if (text === '') return [];
+  const bytes: number[] = [];
+  const groups = text.split(':');
+  for (const [i, group] of groups.entries()) {
+    if (/^[0-9a-fA-F]{1,4}$/.test(group)) {
+      const value = Number.parseInt(group, 16);
+      bytes.push(value >> 8, value & 0xff);
+      continue;
+    }
+    const dotted = i === groups.length - 1 ? ipv4Bytes(group) : undefined;
+    if (dotted === undefined) return undefined;
+    bytes.push(...dotted);
+  }
+  return bytes;
+}
+
+function longestZeroRun(groups: number[]): { start: number; count: number } {
+  let best = { start: 0, count: 0 };
+  let start = 0;
+  for (let at = 0; at <= groups.length; at++) {
+    if (groups[at] === 0) continue;
+    if (at - start > best.count) best = { start, count: at - start };
+    start = at + 1;
+  }
+  return best;
+}

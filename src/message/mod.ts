@@ -1,0 +1,37 @@
+export type { BatchMessage } from './batch.ts';
+export { BatchError, decodeBatch, encodeBatch } from './batch.ts';
+export { delayLevelsDefault, parseDelayLevels } from './delay-levels.ts';
+export { Perm, PullSysFlag, SysFlag, TopicSysFlag } from './flags.ts';
+export { limits } from './limits.ts';
+export {
+  checkGroupName,
+  checkTopicName,
+  dlqTopicOf,
+  isDlqTopic,
+  isRetryTopic,
+  isStorableTopicName,
+  isSystemGroup,
+  isSystemTopic,
+  retryTopicOf,
+  SystemTopic,
+  systemGroupPrefix,
+  systemTopicPrefix,
+  topicsClosedToSend,
+} from './names.ts';
+export { offsetMessageId, parseOffsetMessageId } from './offset-message-id.ts';
+export { decodeProperties, encodeProperties, findProperty } from './properties.ts';
+export { PropertyName } from './property-name.ts';
+export type { RecordCheck, RecordFields, StoredMessage } from './record.ts';
+export {
+  blankSize,
+  checkRecord,
+  decodeRecord,
+  encodeBlank,
+  encodeRecord,
+  patchOffsets,
+  RecordOffset,
+  recordSize,
+} from './record.ts';
+export { tagsCodeOf } from './tags-code.ts';
+export type { UniqueKeys, UtcOffset } from './unique-keys.ts';
+export { createUniqueKeys, uniqueKeyTimeMs } from './unique-keys.ts';
