@@ -33,8 +33,8 @@ function ipv4Bytes(text: string): Uint8Array | undefined {
 function ipv6Bytes(text: string): Uint8Array | undefined {
   const halves = text.split('::', 3);
   if (halves.length > 2 || text.length > 45) return undefined;
-  const head = groupBytes(halves[0]);
-  const tail = halves.length === 2 ? groupBytes(halves[1]) : [];
+  const head = groupBytes(halves[0], halves.length === 1);
+  const tail = halves.length === 2 ? groupBytes(halves[1], true) : [];
   if (head === undefined || tail === undefined) return undefined;
   const given = head.length + tail.length;
   if (halves.length === 2 ? given > 14 : given !== 16) return undefined;
@@ -45,8 +45,8 @@ function ipv6Bytes(text: string): Uint8Array | undefined {
   return mapped ? bytes.slice(12) : bytes;
 }
 
-/** The bytes of one side of `::`; the last group may be a dotted IPv4 address. */
-function groupBytes(text: string): number[] | undefined {
+/** The bytes of one side of `::`; at the end of an address the last group may be a dotted IPv4 address. */
+function groupBytes(text: string, isEnd: boolean): number[] | undefined {
   if (text === '') return [];
   const bytes: number[] = [];
   const groups = text.split(':');
@@ -56,7 +56,7 @@ function groupBytes(text: string): number[] | undefined {
       bytes.push(value >> 8, value & 0xff);
       continue;
     }
-    const dotted = i === groups.length - 1 ? ipv4Bytes(group) : undefined;
+    const dotted = isEnd && i === groups.length - 1 ? ipv4Bytes(group) : undefined;
     if (dotted === undefined) return undefined;
     bytes.push(...dotted);
   }
