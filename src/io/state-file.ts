@@ -11,14 +11,24 @@ export class StateFile {
   readonly path: string;
   readonly #disk: Disk;
   readonly #encode: () => Uint8Array | Promise<Uint8Array>;
+  readonly #keepPrevious: boolean;
   #writing: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
-  /** `encode` gives the newest state; it is called when a write begins, which may be later than the `save` that asked. */
-  constructor(disk: Disk, path: string, encode: () => Uint8Array | Promise<Uint8Array>) {
+  /**
+   * `encode` gives the newest state; it is called when a write begins, which may be later than the `save` that asked.
+   * `keepPrevious` leaves the state before as `<path>.bak`, as RocketMQ's broker does.
+   */
+  constructor(
+    disk: Disk,
+    path: string,
+    encode: () => Uint8Array | Promise<Uint8Array>,
+    options: { keepPrevious?: boolean } = {},
+  ) {
     this.path = path;
     this.#disk = disk;
     this.#encode = encode;
+    this.#keepPrevious = options.keepPrevious ?? false;
   }
 
   /**
@@ -60,8 +70,18 @@ export class StateFile {
     } finally {
       await file.close();
     }
+    if (this.#keepPrevious) await this.#keep();
     await this.#disk.rename(temporary, this.path);
     await this.#disk.syncDirectory(directory);
+  }
+
+  /** A crash between this and the next rename leaves the state before under its second name, which readers try. */
+  async #keep(): Promise<void> {
+    try {
+      await this.#disk.rename(this.path, `${this.path}.bak`);
+    } catch (error) {
+      if (!(error instanceof DiskError && error.code === 'ENOENT')) throw error;
+    }
   }
 }
 
