@@ -7,6 +7,15 @@ export interface RemotingServerStats {
   bytesOutTotal: number;
   refusedBusyTotal: number;
   badFramesTotal: number;
+  /** Connections closed at once because a limit was reached. */
+  refusedConnectionsTotal: number;
+  /** Requests whose answer is still due. */
+  inFlight: number;
+  /** Half frames, and answers that peers have not taken. */
+  heldBytes: number;
+  /** Requests by RocketMQ's name of their code; codes without a handler are not among them. */
+  requestsByCommand: ReadonlyMap<string, number>;
+  responsesByCode: ReadonlyMap<number, number>;
 }
 
 export interface RemotingServer {

@@ -1,0 +1,270 @@
+/**
+ * Writes frames into an outbox. The fixed pieces of a JSON header are bytes made beforehand, numbers become digits in
+ * place, and text is escaped while it is copied; the order of the keys is Java's (alphabetical).
+ */
+import { assert } from '../common/mod.ts';
+import { lengthSize, prefixSize, Serialization } from './frame.ts';
+import { binaryFixedSize } from './header-binary.ts';
+import { languageNames, versionCode } from './languages.ts';
+import { type Body, bodySize, type Outbox } from './outbox.ts';
+import type { PreparedField } from './rows.ts';
+
+export interface FrameHead {
+  serialization: number;
+  code: number;
+  flag: number;
+  opaque: number;
+  /** A name of languages.ts. */
+  language: string;
+  remark: string | undefined;
+}
+
+type Value = string | number | boolean | undefined;
+
+const ascii = (text: string): Buffer => Buffer.from(text, 'latin1');
+
+const jsonCode = ascii('{"code":');
+const jsonExtFields = ascii(',"extFields":{');
+const jsonFlag = ascii(',"flag":');
+const jsonLanguage = ascii(',"language":"');
+const jsonOpaque = ascii('","opaque":');
+const jsonRemark = ascii(',"remark":"');
+const jsonEnd = ascii(`,"serializeTypeCurrentRPC":"JSON","version":${versionCode}}`);
+/** More than all fixed pieces of a JSON header and its numbers. */
+const jsonFixedMax = 256;
+/** The digits of any safe integer with sign, quotes and comma. */
+const numberMax = 24;
+const headerSizeMax = 0xffffff;
+const binaryCodeMax = 0x7fff;
+
+/** Queues a frame. `values` are read by the names of `fields`; undefined ones are left out. */
+export function writeFrame(
+  outbox: Outbox,
+  head: FrameHead,
+  fields: readonly PreparedField[],
+  values: Readonly<Record<string, unknown>> | undefined,
+  extra: Readonly<Record<string, string>> | undefined,
+  body: Body | undefined,
+  taken: (() => void) | undefined,
+): void {
+  // A code above 32,767 does not fit the binary header; every reader decodes both.
+  const binary = head.serialization === Serialization.BINARY && head.code <= binaryCodeMax;
+  const block = outbox.reserve(headerSizeBound(head, fields, values, extra));
+  const start = outbox.at;
+  const end = binary
+    ? writeBinaryHeader(block, start + prefixSize, head, fields, values, extra)
+    : writeJsonHeader(block, start + prefixSize, head, fields, values, extra);
+  const headerSize = end - start - prefixSize;
+  assert(headerSize <= headerSizeMax, 'a header fits its 24-bit length');
+  writeInt32(block, start, lengthSize + headerSize + bodySize(body));
+  writeInt32(block, start + lengthSize, headerSize);
+  if (binary) block[start + lengthSize] = Serialization.BINARY;
+  outbox.advance(end);
+  outbox.append(body, taken);
+}
+
+function headerSizeBound(
+  head: FrameHead,
+  fields: readonly PreparedField[],
+  values: Readonly<Record<string, unknown>> | undefined,
+  extra: Readonly<Record<string, string>> | undefined,
+): number {
+  let size = prefixSize + jsonFixedMax + head.language.length;
+  if (head.remark !== undefined) size += 6 * head.remark.length;
+  if (values !== undefined) {
+    for (let i = 0; i < fields.length; i++) {
+      const value = values[fields[i].name];
+      if (value !== undefined) {
+        size += fields[i].jsonKey.length + (typeof value === 'string' ? 6 * value.length + 4 : numberMax);
+      }
+    }
+  }
+  if (extra !== undefined) for (const name in extra) size += 6 * (name.length + extra[name].length) + 8;
+  return size;
+}
+
+function writeJsonHeader(
+  block: Buffer,
+  start: number,
+  head: FrameHead,
+  fields: readonly PreparedField[],
+  values: Readonly<Record<string, unknown>> | undefined,
+  extra: Readonly<Record<string, string>> | undefined,
+): number {
+  let at = writeNumber(block, writeBytes(block, start, jsonCode), head.code);
+  const extFieldsAt = at;
+  at = writeBytes(block, at, jsonExtFields);
+  const firstAt = at;
+  if (values !== undefined) {
+    for (let i = 0; i < fields.length; i++) {
+      const value = values[fields[i].name] as Value;
+      if (value === undefined) continue;
+      at = writeBytes(block, at, fields[i].jsonKey);
+      if (typeof value === 'number') at = writeNumber(block, at, value);
+      else at = writeJsonText(block, at, typeof value === 'string' ? value : value ? 'true' : 'false');
+      block[at++] = 0x22;
+      block[at++] = 0x2c;
+    }
+  }
+  if (extra !== undefined) {
+    for (const name in extra) {
+      block[at++] = 0x22;
+      at = writeJsonText(block, at, name);
+      block[at++] = 0x22;
+      block[at++] = 0x3a;
+      block[at++] = 0x22;
+      at = writeJsonText(block, at, extra[name]);
+      block[at++] = 0x22;
+      block[at++] = 0x2c;
+    }
+  }
+  // Java writes no extFields at all when there are none; otherwise the last comma becomes the closing brace.
+  if (at === firstAt) at = extFieldsAt;
+  else block[at - 1] = 0x7d;
+  at = writeNumber(block, writeBytes(block, at, jsonFlag), head.flag);
+  at = writeBytes(block, at, jsonLanguage);
+  at = writeJsonText(block, at, head.language);
+  at = writeNumber(block, writeBytes(block, at, jsonOpaque), head.opaque);
+  if (head.remark !== undefined) {
+    at = writeJsonText(block, writeBytes(block, at, jsonRemark), head.remark);
+    block[at++] = 0x22;
+  }
+  return writeBytes(block, at, jsonEnd);
+}
+
+function writeBinaryHeader(
+  block: Buffer,
+  start: number,
+  head: FrameHead,
+  fields: readonly PreparedField[],
+  values: Readonly<Record<string, unknown>> | undefined,
+  extra: Readonly<Record<string, string>> | undefined,
+): number {
+  block[start] = head.code >> 8;
+  block[start + 1] = head.code;
+  block[start + 2] = Math.max(0, languageNames.indexOf(head.language));
+  block[start + 3] = versionCode >> 8;
+  block[start + 4] = versionCode & 0xff;
+  writeInt32(block, start + 5, head.opaque);
+  writeInt32(block, start + 9, head.flag);
+  let at = writeBinaryText(block, start + binaryFixedSize, head.remark ?? '');
+  const extAt = at;
+  at += 4;
+  if (values !== undefined) {
+    for (let i = 0; i < fields.length; i++) {
+      const value = values[fields[i].name] as Value;
+      if (value === undefined) continue;
+      at = writeBytes(block, at, fields[i].binaryKey);
+      if (typeof value === 'number') {
+        const digitsAt = at + 4;
+        const digitsEnd = writeNumber(block, digitsAt, value);
+        writeInt32(block, at, digitsEnd - digitsAt);
+        at = digitsEnd;
+      } else at = writeBinaryText(block, at, typeof value === 'string' ? value : value ? 'true' : 'false');
+    }
+  }
+  if (extra !== undefined) {
+    for (const name in extra) {
+      const size = block.write(name, at + 2);
+      block.writeInt16BE(size, at);
+      at = writeBinaryText(block, at + 2 + size, extra[name]);
+    }
+  }
+  writeInt32(block, extAt, at - extAt - 4);
+  return at;
+}
+
+function writeBinaryText(block: Buffer, at: number, text: string): number {
+  const size = block.write(text, at + 4);
+  writeInt32(block, at, size);
+  return at + 4 + size;
+}
+
+function writeBytes(block: Buffer, at: number, bytes: Buffer): number {
+  const size = bytes.length;
+  for (let i = 0; i < size; i++) block[at + i] = bytes[i];
+  return at + size;
+}
+
+function writeInt32(block: Buffer, at: number, value: number): void {
+  block[at] = value >>> 24;
+  block[at + 1] = value >>> 16;
+  block[at + 2] = value >>> 8;
+  block[at + 3] = value;
+}
+
+/** The decimal digits of a safe integer. */
+function writeNumber(block: Buffer, at: number, value: number): number {
+  assert(Number.isSafeInteger(value), 'a header number is a safe integer');
+  let rest = value;
+  let next = at;
+  if (rest < 0) {
+    block[next++] = 0x2d;
+    rest = -rest;
+  }
+  if (rest < 1e9) return writeDigits(block, next, rest, 1);
+  const high = Math.floor(rest / 1e9);
+  return writeDigits(block, writeDigits(block, next, high, 1), rest - high * 1e9, 9);
+}
+
+/** Digits of 0 <= value < 2^31, at least `least` of them. */
+function writeDigits(block: Buffer, at: number, value: number, least: number): number {
+  let count = least;
+  let bound = 10 ** least;
+  while (value >= bound) {
+    bound *= 10;
+    count++;
+  }
+  let rest = value | 0;
+  for (let i = at + count - 1; i >= at; i--) {
+    const tenth = (rest / 10) | 0;
+    block[i] = 0x30 + rest - tenth * 10;
+    rest = tenth;
+  }
+  return at + count;
+}
+
+const hexDigits = ascii('0123456789abcdef');
+/** What follows the backslash for `"`, `\` and the control characters that have a short form. */
+const shortEscapes = new Uint8Array(128);
+for (const [character, letter] of ['""', '\\\\', '\bb', '\tt', '\nn', '\ff', '\rr']) {
+  shortEscapes[character.charCodeAt(0)] = letter.charCodeAt(0);
+}
+
+/** Text as the inside of a JSON string, in UTF-8. */
+function writeJsonText(block: Buffer, start: number, text: string): number {
+  let at = start;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit >= 0x80) return writeJsonWideText(block, at, text, i);
+    if (unit >= 0x20 && unit !== 0x22 && unit !== 0x5c) block[at++] = unit;
+    else at = writeJsonEscape(block, at, unit);
+  }
+  return at;
+}
+
+/** The rest of a text from its first character outside ASCII on. */
+function writeJsonWideText(block: Buffer, start: number, text: string, from: number): number {
+  let at = start;
+  for (const character of text.slice(from)) {
+    const unit = character.charCodeAt(0);
+    if (unit >= 0x80) at += block.write(character, at);
+    else if (unit >= 0x20 && unit !== 0x22 && unit !== 0x5c) block[at++] = unit;
+    else at = writeJsonEscape(block, at, unit);
+  }
+  return at;
+}
+
+function writeJsonEscape(block: Buffer, at: number, unit: number): number {
+  block[at] = 0x5c;
+  if (shortEscapes[unit] !== 0) {
+    block[at + 1] = shortEscapes[unit];
+    return at + 2;
+  }
+  block[at + 1] = 0x75;
+  block[at + 2] = 0x30;
+  block[at + 3] = 0x30;
+  block[at + 4] = hexDigits[unit >> 4];
+  block[at + 5] = hexDigits[unit & 15];
+  return at + 6;
+}
