@@ -114,7 +114,7 @@ class Outbound extends Deadline {
 
 /** A request under way. */
 class InboundCall implements Call<CommandName> {
-  readonly name: CommandName;
+  readonly command: PreparedCommand;
   readonly opaque: number;
   readonly version: number;
   readonly language: string | undefined;
@@ -125,7 +125,7 @@ class InboundCall implements Call<CommandName> {
 
   constructor(
     channel: Channel,
-    name: CommandName,
+    command: PreparedCommand,
     opaque: number,
     version: number,
     language: string | undefined,
@@ -133,12 +133,16 @@ class InboundCall implements Call<CommandName> {
     serialization: number,
   ) {
     this.#channel = channel;
-    this.name = name;
+    this.command = command;
     this.opaque = opaque;
     this.version = version;
     this.language = language;
     this.oneway = oneway;
     this.serialization = serialization;
+  }
+
+  get name(): CommandName {
+    return this.command.command;
   }
 
   get peer(): Peer {
@@ -152,7 +156,7 @@ class InboundCall implements Call<CommandName> {
   reply(reply: Reply<CommandName>): void {
     assert(!this.#answered, 'a call is answered once');
     this.#answered = true;
-    this.#channel.answer(this, preparedCommand(this.name), reply);
+    this.#channel.answer(this, reply);
   }
 }
 
@@ -334,14 +338,14 @@ export class Channel implements Peer {
     outbound.reject(this.#failure('timeout', `${outbound.command.row.name}: no answer from ${this.address} in time`));
   }
 
-  answer(call: InboundCall, command: PreparedCommand, reply: AnyReply): void {
+  answer(call: InboundCall, reply: AnyReply): void {
     this.#inFlight--;
     this.#hub.counters.inFlight--;
     if (call.oneway || this.#closed) {
       reply.taken?.();
       return;
     }
-    this.#writeAnswer(call.serialization, call.opaque, command, reply);
+    this.#writeAnswer(call.serialization, call.opaque, call.command, reply);
   }
 
   /** Judges the time that the peer took. Returns why the connection must be closed, if it must. */
@@ -387,45 +391,48 @@ export class Channel implements Peer {
     const serialization = bytes[start + lengthSize];
     const headerEnd = headerStart + (bytes.readInt32BE(start + lengthSize) & 0xffffff);
     const body = bytes.subarray(headerEnd, end);
-    const header = decodeHeader(bytes, headerStart, headerEnd, serialization, this.#hub.limits);
-    if ((header.flag & Flag.RESPONSE) !== 0) this.#onResponse(header, body);
-    else this.#onRequest(header, body, serialization);
+    const { scanner } = this.#hub;
+    if (scanner.scan(bytes, headerStart, headerEnd, serialization) && (scanner.flag & Flag.RESPONSE) === 0) {
+      this.#onRequest(scanner, serialization, body, undefined);
+    } else {
+      const header = decodeHeader(bytes, headerStart, headerEnd, serialization, this.#hub.limits);
+      if ((header.flag & Flag.RESPONSE) !== 0) this.#onResponse(header, body);
+      else this.#onRequest(header, serialization, body, header.extFields);
+    }
     if (this.#outbox.unflushedBytes > flushEarlySize) this.flush();
     return !this.#paused && !this.#closed;
   }
 
-  #onRequest(header: RemotingHeader, body: Uint8Array, serialization: number): void {
-    const { counters } = this.#hub;
+  /** `extFields` are undefined when the scanner holds them. */
+  #onRequest(
+    head: Omit<RemotingHeader, 'remark' | 'extFields'>,
+    serialization: number,
+    body: Uint8Array,
+    extFields: ReadonlyMap<string, string> | undefined,
+  ): void {
+    const { counters, scanner } = this.#hub;
+    const { code, opaque, version } = head;
+    const oneway = (head.flag & Flag.ONEWAY) !== 0;
     counters.requests++;
-    const oneway = (header.flag & Flag.ONEWAY) !== 0;
-    const entry = this.#hub.dispatch.entry(header.code);
-    const refusal = this.#refusal(entry, header.code, header.version);
+    const entry = this.#hub.dispatch.entry(code);
+    const refusal = this.#refusal(entry, code, version);
     if (refusal !== undefined || entry === undefined) {
       assert(refusal !== undefined, 'what has no handler is refused');
-      if (!oneway)
-        this.#writeAnswer(serialization, header.opaque, undefined, { code: refusal.code, remark: refusal.message });
+      if (!oneway) this.#writeAnswer(serialization, opaque, undefined, { code: refusal.code, remark: refusal.message });
       return;
     }
     entry.requests++;
     this.#inFlight++;
     counters.inFlight++;
-    const { command } = entry;
-    const call = new InboundCall(
-      this,
-      command.command,
-      header.opaque,
-      header.version,
-      header.language,
-      oneway,
-      serialization,
-    );
+    const { command, hot, plain } = entry;
+    const call = new InboundCall(this, command, opaque, version, head.language, oneway, serialization);
     try {
-      if (entry.plain !== undefined) {
-        const fields = readRequestFields(command, header.extFields);
-        this.#settle(call, entry.plain(fields, body, call, header.extFields));
-      } else if (entry.hot !== undefined) {
-        this.#hub.scanner.fill(command, header.extFields);
-        this.#settle(call, entry.hot(this.#hub.scanner, body, call));
+      if (hot !== undefined) {
+        if (extFields !== undefined) scanner.fill(hot.row, extFields);
+        scanner.checkRequired();
+        this.#settle(call, hot.run(scanner, body, call));
+      } else if (plain !== undefined && extFields !== undefined) {
+        this.#settle(call, plain(readRequestFields(command, extFields), body, call, extFields));
       }
     } catch (error) {
       this.#fail(call, error);
@@ -447,7 +454,7 @@ export class Channel implements Peer {
       call.reply({ code: error.code, remark: error.message });
       return;
     }
-    const row = preparedCommand(call.name).row;
+    const { row } = call.command;
     this.#hub.log.error(
       'remoting.handler-failed',
       { peer: this.address, request: row.name, error },

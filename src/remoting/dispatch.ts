@@ -2,6 +2,7 @@
 import { ResponseCode, ResponseError } from './codes.ts';
 import type { CommandName, Role } from './commands.ts';
 import type { HeaderView, PartialHandlers } from './handler.ts';
+import { HotRow } from './hot-row.ts';
 import { type PreparedCommand, preparedByCode, preparedCommand } from './rows.ts';
 
 /** A reply as the writer sees it, whatever its command. */
@@ -25,8 +26,8 @@ type PlainRun = (
 
 export interface Entry {
   readonly command: PreparedCommand;
-  /** Which of the two: the row's `hot`. */
-  readonly hot: HotRun | undefined;
+  /** One of the two: the row's `hot` decides. */
+  readonly hot: { readonly row: HotRow; readonly run: HotRun } | undefined;
   readonly plain: PlainRun | undefined;
   /** Served at the VIP entrance too. */
   readonly vip: boolean;
@@ -62,13 +63,17 @@ export class Dispatch {
       const hot = command.row.hot === true;
       return {
         command,
-        hot: hot ? (handler as unknown as HotRun) : undefined,
+        hot: hot ? { row: new HotRow(command), run: handler as unknown as HotRun } : undefined,
         plain: hot ? undefined : (handler as unknown as PlainRun),
         vip: !notAtVip.has(command.command),
         requests: 0,
       };
     });
     for (const entry of this.entries) this.#byCode.set(entry.command.row.code, entry);
+  }
+
+  get hotRows(): HotRow[] {
+    return this.entries.flatMap(({ hot }) => (hot === undefined ? [] : [hot.row]));
   }
 
   entry(code: number): Entry | undefined {

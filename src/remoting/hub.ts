@@ -18,7 +18,7 @@ export class Hub implements ChannelHub {
   readonly limits: RemotingLimits;
   readonly dispatch: Dispatch;
   readonly language: string;
-  readonly scanner = new HeaderScanner();
+  readonly scanner: HeaderScanner;
   readonly pool = new BlockPool();
   readonly deadlines: Deadlines;
   readonly counters = new Counters();
@@ -41,6 +41,7 @@ export class Hub implements ChannelHub {
     this.limits = limits;
     this.dispatch = dispatch;
     this.language = language;
+    this.scanner = new HeaderScanner(dispatch.hotRows, limits.headerFieldsMax);
     this.deadlines = new Deadlines(ports.clock, ports.timers);
     this.sweptMs = ports.clock.monotonicMs();
   }
