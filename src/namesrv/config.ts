@@ -4,6 +4,16 @@ import { type ConfigReading, type ConfigRow, type ConfigValues, readConfig } fro
 const noThreads = 'requests run on one event loop, there are no thread pools to size';
 const notNetty = 'Netty is not used; the limits of connections are built in';
 
+const unused = { mutable: false, doc: 'Read for compatibility.' } as const;
+
+function unusedNumber<const Name extends string>(name: Name, value: number, reason: string) {
+  return { ...unused, name, kind: 'i32', default: value, status: { accepted: reason } } as const;
+}
+
+function unusedSwitch<const Name extends string>(name: Name, value: boolean, reason: string) {
+  return { ...unused, name, kind: 'bool', default: value, status: { accepted: reason } } as const;
+}
+
 export const nameServerConfigRows = [
   {
     name: 'listenPort',
@@ -194,16 +204,6 @@ export const nameServerConfigRows = [
   unusedSwitch('enableShutdownGracefully', false, notNetty),
   unusedSwitch('useEpollNativeSelector', false, notNetty),
 ] as const satisfies readonly ConfigRow[];
-
-const unused = { mutable: false, doc: 'Read for compatibility.' } as const;
-
-function unusedNumber<const Name extends string>(name: Name, value: number, reason: string) {
-  return { ...unused, name, kind: 'i32', default: value, status: { accepted: reason } } as const;
-}
-
-function unusedSwitch<const Name extends string>(name: Name, value: boolean, reason: string) {
-  return { ...unused, name, kind: 'bool', default: value, status: { accepted: reason } } as const;
-}
 
 export type NameServerConfig = ConfigValues<typeof nameServerConfigRows>;
 

@@ -1,4 +1,4 @@
-import { type JsonValue, parseLooseJson } from '../common/mod.ts';
+import type { JsonValue } from '../common/mod.ts';
 import { integerAt } from './json-reading.ts';
 
 /** The version of a broker's topic table. Any difference means "changed": versions of different brokers do not compare. */
@@ -22,9 +22,4 @@ export function dataVersionFrom(json: JsonValue | undefined): DataVersion {
     stateVersion: integerAt(json, 'stateVersion', 0),
     timestamp: integerAt(json, 'timestamp', 0),
   };
-}
-
-/** Throws SyntaxError when it is not JSON. */
-export function parseDataVersion(text: string): DataVersion {
-  return dataVersionFrom(parseLooseJson(text));
 }

@@ -1,5 +1,17 @@
 /** Reading of JSON that others wrote, as Java does: unknown members are ignored, missing or odd ones get a default. */
-import type { JsonObject, JsonValue } from '../common/mod.ts';
+import { JsonError, type JsonObject, type JsonValue, parseLooseJson } from '../common/mod.ts';
+import { ResponseCode, ResponseError } from '../remoting/mod.ts';
+
+/** A request's body; undefined when it is empty. Throws ResponseError when it is not JSON. */
+export function jsonBody(body: Uint8Array): JsonValue | undefined {
+  if (body.length === 0) return undefined;
+  try {
+    return parseLooseJson(new TextDecoder().decode(body));
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    throw new ResponseError(ResponseCode.SYSTEM_ERROR, `the body is not JSON: ${error.message}`, error);
+  }
+}
 
 export function memberOf(json: JsonValue | undefined, key: string): JsonValue | undefined {
   return isObject(json) ? json[key] : undefined;

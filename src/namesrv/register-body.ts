@@ -19,7 +19,7 @@
 import { inflateSync } from 'node:zlib';
 import { type JsonValue, parseLooseJson } from '../common/mod.ts';
 import type { WorkerTask } from '../io/mod.ts';
-import { type DataVersion, dataVersionFrom, parseDataVersion, zeroDataVersion } from './data-version.ts';
+import { type DataVersion, dataVersionFrom, zeroDataVersion } from './data-version.ts';
 import { booleanAt, integerAt, itemsOf, memberOf, membersOf, textAt } from './json-reading.ts';
 import { limits } from './limits.ts';
 import type { QueueMapping } from './route-table.ts';
@@ -77,7 +77,7 @@ export function decodeRegisterBody({ body, form }: DecodeInput): RegisterBody {
 
 export const decodeRegisterBodyTask: WorkerTask<DecodeInput, RegisterBody> = {
   module: import.meta.url,
-  name: 'decodeRegisterBody',
+  name: 'decodeRegisterBodyTask',
   run: decodeRegisterBody,
 };
 
@@ -135,7 +135,7 @@ export function decodeMapping(json: JsonValue, topic: string): QueueMapping {
 
 function decodeCompressed(body: Uint8Array, withMappings: boolean): RegisterBody {
   const reader = new FieldReader(inflateSync(body, { maxOutputLength: limits.inflatedBodySizeMax }));
-  const dataVersion = parseDataVersion(reader.text());
+  const dataVersion = dataVersionFrom(parseLooseJson(reader.text()));
   const rows: TopicRow[] = [];
   for (let left = reader.count(); left > 0; left--) rows.push(decodeTopicText(reader.text()));
   const filterServers = textItems(parseLooseJson(reader.text()));

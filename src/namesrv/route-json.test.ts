@@ -34,13 +34,14 @@ test('the strict dialect is standard JSON', () => {
   );
 });
 
-test('the strict dialect escapes what is not ASCII, the loose one has bare integer keys and does not', () => {
-  const withOrder = { ...route, orderTopicConf: 'bé:4' };
-  assert.match(textOf(routeJson(withOrder, 'strict')), /"orderTopicConf":"b\\u00E9:4"/);
-  assert.match(
-    textOf(routeJson(withOrder, 'loose')),
-    /"brokerAddrs":\{0:"h:10911",1:"h2:10911"\}.*"orderTopicConf":"bé:4"/,
-  );
+test('the loose dialect has bare integer keys', () => {
+  assert.match(textOf(routeJson(route, 'loose')), /"brokerAddrs":\{0:"h:10911",1:"h2:10911"\}/);
+});
+
+test('what is not ASCII is not escaped in either dialect', () => {
+  for (const dialect of ['strict', 'loose'] as const) {
+    assert.match(textOf(routeJson({ ...route, orderTopicConf: 'bé<:4' }, dialect)), /"orderTopicConf":"bé<:4"/);
+  }
 });
 
 test('static mappings are written with their integer keys', () => {

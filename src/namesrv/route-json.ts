@@ -25,11 +25,7 @@ export function routeJson(route: TopicRoute, dialect: JsonDialect): Uint8Array {
     queueDatas: route.queues,
     topicQueueMappingByBroker: route.mappings,
   };
-  return encode(
-    dialect === 'loose'
-      ? writeLooseJson(value)
-      : writeLooseJson(value, { integerKeys: 'quoted', escapeNonAscii: true }),
-  );
+  return encode(writeLooseJson(value, { integerKeys: dialect === 'loose' ? 'bare' : 'quoted' }));
 }
 
 export function clusterInfoJson(groups: BrokerGroups): Uint8Array {

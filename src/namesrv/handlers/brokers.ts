@@ -2,7 +2,8 @@
 import { crc32 } from '../../common/mod.ts';
 import type { Clock } from '../../io/mod.ts';
 import { type HandlersOf, type Reply, ResponseCode, ResponseError } from '../../remoting/mod.ts';
-import { parseDataVersion, sameDataVersion } from '../data-version.ts';
+import { dataVersionFrom, sameDataVersion } from '../data-version.ts';
+import { jsonBody } from '../json-reading.ts';
 import type { KvConfig } from '../kv-config.ts';
 import type { Membership } from '../membership.ts';
 import { registerBodyForm } from '../register-body.ts';
@@ -29,6 +30,9 @@ export function brokerHandlers(
 
   return {
     registerBroker(header, body, call, extra) {
+      for (const name of ['clusterName', 'brokerName', 'brokerAddr', 'brokerId']) {
+        if (!extra.get(name)) throw new ResponseError(ResponseCode.SYSTEM_ERROR, `REGISTER_BROKER without ${name}`);
+      }
       if (header.bodyCrc32 && header.bodyCrc32 !== (crc32(body) & 0x7fffffff)) {
         throw new ResponseError(ResponseCode.SYSTEM_ERROR, 'crc32 not match');
       }
@@ -61,7 +65,7 @@ export function brokerHandlers(
     },
 
     queryDataVersion(header, body) {
-      const asked = parseDataVersion(new TextDecoder().decode(body));
+      const asked = dataVersionFrom(jsonBody(body));
       const known = liveness.get(header.clusterName, header.brokerAddr)?.dataVersion;
       liveness.heard(header.clusterName, header.brokerAddr, clock.monotonicMs());
       return {

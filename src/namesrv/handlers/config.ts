@@ -14,8 +14,9 @@ type ConfigCommands =
 
 export function configHandlers(kvConfig: KvConfig, config: RuntimeConfig): HandlersOf<'namesrv', ConfigCommands> {
   return {
-    async putKvConfig({ namespace, key, value }) {
+    async putKvConfig({ namespace, key, value }, _body, _call, extra) {
       if (!namespace || !key) throw new ResponseError(ResponseCode.SYSTEM_ERROR, 'namespace or key is null');
+      if (!extra.has('value')) throw new ResponseError(ResponseCode.SYSTEM_ERROR, 'value is null');
       await kvConfig.put(namespace, key, value);
       return {};
     },

@@ -1,8 +1,7 @@
 /** Lists of topics, and what administrators change of them here. */
-import { parseLooseJson } from '../../common/mod.ts';
 import { TopicSysFlag } from '../../message/mod.ts';
 import { type HandlersOf, type Reply, ResponseCode, ResponseError } from '../../remoting/mod.ts';
-import { integerAt, itemsOf, memberOf, textAt } from '../json-reading.ts';
+import { integerAt, itemsOf, jsonBody, memberOf, textAt } from '../json-reading.ts';
 import { limits } from '../limits.ts';
 import type { BrokerTables } from '../registration.ts';
 import { topicListJson } from '../route-json.ts';
@@ -74,7 +73,7 @@ export function topicHandlers(
 
     /** Announces a topic ahead of its broker's registration. Up to the first unknown broker, as in RocketMQ. */
     registerTopicInNamesrv({ topic }, body) {
-      const rows = itemsOf(memberOf(parseLooseJson(new TextDecoder().decode(body)), 'queueDatas')).map(queueDataFrom);
+      const rows = itemsOf(memberOf(jsonBody(body), 'queueDatas')).map(queueDataFrom);
       const firstUnknown = rows.findIndex((data) => groups.get(data.brokerName) === undefined);
       if (routes.rowCount + rows.length > limits.routeRowsMax) {
         throw new ResponseError(ResponseCode.SYSTEM_BUSY, `this name server has ${limits.routeRowsMax} topic routes`);
