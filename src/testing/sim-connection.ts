@@ -1,0 +1,375 @@
+/**
+ * Two ends of a simulated TCP connection. Bytes pass these stations:
+ *
+ *   write → queue (pendingBytes) → wire + arrived (counted against the window) → onData
+ *
+ * The window makes back-pressure real: who does not read fills it, and the writer's queue grows. What `onData` gets is
+ * spoilt after the call, so that whoever keeps it without copying is found out.
+ */
+import { assert, crc32 } from '../common/mod.ts';
+import { type Connection, type ConnectionEvents, type Endpoint, NetworkError } from '../io/mod.ts';
+import type { Owner, Scheduler } from './scheduler.ts';
+import type { SimLinks } from './sim-links.ts';
+import type { SimRandom } from './sim-random.ts';
+
+const lingerMs = 5_000;
+const spoiltByte = 0xdd;
+/** Between two pieces of what arrived together. */
+const pieceUs = [1, 50] as const;
+
+type Segment = Uint8Array | 'fin';
+
+export interface Wiring {
+  scheduler: Scheduler;
+  random: SimRandom;
+  links: SimLinks;
+  closed(end: SimConnection): void;
+}
+
+export function connectEnds(
+  wiring: Wiring,
+  client: { owner: Owner; endpoint: Endpoint; machine: string },
+  server: { owner: Owner; endpoint: Endpoint; machine: string },
+): [SimConnection, SimConnection] {
+  const windowBytes = wiring.random.between(wiring.links.shape.windowBytes);
+  const clientEnd = new SimConnection(wiring, windowBytes, client, server.endpoint);
+  const serverEnd = new SimConnection(wiring, windowBytes, server, client.endpoint);
+  clientEnd.join(serverEnd);
+  serverEnd.join(clientEnd);
+  return [clientEnd, serverEnd];
+}
+
+export class SimConnection implements Connection {
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  readonly owner: Owner;
+  readonly machine: string;
+  readonly #wiring: Wiring;
+  readonly #windowBytes: number;
+  #peer: SimConnection | undefined;
+  #events: ConnectionEvents | undefined;
+  #closed = false;
+  #closedTold = false;
+  #cause: Error | undefined;
+
+  #queue: Uint8Array[] = [];
+  #queuedBytes = 0;
+  /** Sent, and not yet read by the peer's process. */
+  #unreadByPeerBytes = 0;
+  #wantsDrain = false;
+  #ending = false;
+  #finSent = false;
+  #giveUpPlanned = false;
+
+  /** Under way to this end: whichever packet arrives, it brings the first of them, so order is kept. */
+  readonly #wire: Segment[] = [];
+  #arrived: Uint8Array[] = [];
+  #arrivedBytes = 0;
+  #finArrived = false;
+  #paused = false;
+  #deliveryPlanned = false;
+
+  constructor(
+    wiring: Wiring,
+    windowBytes: number,
+    self: { owner: Owner; endpoint: Endpoint; machine: string },
+    remote: Endpoint,
+  ) {
+    this.#wiring = wiring;
+    this.#windowBytes = windowBytes;
+    this.owner = self.owner;
+    this.machine = self.machine;
+    this.local = self.endpoint;
+    this.remote = remote;
+  }
+
+  join(peer: SimConnection): void {
+    this.#peer = peer;
+  }
+
+  start(events: ConnectionEvents): void {
+    assert(this.#events === undefined, 'a connection is started once');
+    this.#events = events;
+    if (this.#closed) this.#plan('closed', () => this.#tellClosed());
+    else this.#planDelivery(0);
+  }
+
+  write(bytes: Uint8Array): void {
+    this.writeAll([bytes]);
+  }
+
+  writeAll(chunks: readonly Uint8Array[]): void {
+    if (this.#closed || this.#ending || !this.owner.alive) return;
+    for (const chunk of chunks) {
+      if (chunk.length === 0) continue;
+      this.#queue.push(chunk);
+      this.#queuedBytes += chunk.length;
+    }
+    this.#pump();
+    this.#wantsDrain ||= this.#queuedBytes > 0;
+  }
+
+  get pendingBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#planDelivery(0);
+  }
+
+  end(): void {
+    if (this.#closed || this.#ending || !this.owner.alive) return;
+    this.#ending = true;
+    this.#pump();
+    // What still arrives is read and dropped.
+    this.resume();
+    this.#wiring.scheduler.schedule(this.owner, lingerMs * 1000, 'linger', this.#label, () => this.destroy());
+  }
+
+  destroy(cause?: Error): void {
+    if (this.#closed || !this.owner.alive) return;
+    // Closing over unread bytes resets the connection, as it does in Linux.
+    this.#tellPeer(this.#arrivedBytes > 0 || this.#wire.length > 0);
+    this.#close(cause);
+  }
+
+  /** The process of this end was killed: its kernel closes for it. */
+  abandon(): void {
+    if (this.#closed) return;
+    this.#tellPeer(this.#arrivedBytes > 0 || this.#wire.length > 0 || this.#wiring.random.chance(0.3));
+    this.#closed = true;
+    this.#wiring.closed(this);
+  }
+
+  /** The machine of this end lost power: nobody closes, and the peer hears nothing until it asks. */
+  vanish(): void {
+    this.#closed = true;
+    this.#wiring.closed(this);
+    this.peer.#planGiveUp();
+  }
+
+  /** The machine of the other end is up again, and does not know this connection. */
+  forgottenByPeer(): void {
+    const { giveUpMs } = this.#wiring.links.shape;
+    this.#wiring.scheduler.schedule(undefined, this.#wiring.random.below(giveUpMs * 1000), 'probe', this.#label, () =>
+      this.#reset(),
+    );
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  get peer(): SimConnection {
+    assert(this.#peer !== undefined, 'a connection has two ends');
+    return this.#peer;
+  }
+
+  get #label(): string {
+    return `${this.local.host}:${this.local.port}-${this.remote.host}:${this.remote.port}`;
+  }
+
+  #pump(): void {
+    const room = this.#windowBytes - this.#unreadByPeerBytes;
+    if (this.#queuedBytes > 0 && room > 0) this.#send(this.#takeQueued(Math.min(room, this.#queuedBytes)));
+    if (this.#queuedBytes === 0 && this.#ending && !this.#finSent) {
+      this.#finSent = true;
+      this.#send('fin');
+      this.#closeWhenBothEnded();
+    }
+  }
+
+  /** A copy: the kernel has taken these bytes. */
+  #takeQueued(length: number): Uint8Array {
+    const taken = new Uint8Array(length);
+    let at = 0;
+    let whole = 0;
+    for (const chunk of this.#queue) {
+      const part = chunk.subarray(0, length - at);
+      taken.set(part, at);
+      at += part.length;
+      if (part.length < chunk.length) this.#queue[whole] = chunk.subarray(part.length);
+      else whole += 1;
+      if (at === length) break;
+    }
+    this.#queue.splice(0, whole);
+    this.#queuedBytes -= length;
+    this.#unreadByPeerBytes += length;
+    return taken;
+  }
+
+  #send(segment: Segment): void {
+    const peer = this.peer;
+    peer.#wire.push(segment);
+    const detail = segment === 'fin' ? 'fin' : `${segment.length} ${crc32(segment)}`;
+    this.#carry('segment', detail, () => peer.#arrive());
+  }
+
+  #carry(kind: string, detail: string, arrive: () => void): void {
+    const { links } = this.#wiring;
+    const to = this.peer.machine;
+    if (links.isCut(this.machine, to) || links.isOff(to)) this.#planGiveUp();
+    links.carry(this.machine, to, kind, `${this.#label} ${detail}`, arrive);
+  }
+
+  #tellPeer(reset: boolean): void {
+    if (reset) {
+      this.#carry('reset', '', () => this.peer.#reset());
+    } else if (!this.#finSent) {
+      this.#finSent = true;
+      this.#send('fin');
+    }
+  }
+
+  /** TCP gives a peer up that does not answer for long; the other end learns of it when it asks. */
+  #planGiveUp(): void {
+    if (this.#giveUpPlanned || this.#closed) return;
+    this.#giveUpPlanned = true;
+    const { scheduler, links } = this.#wiring;
+    scheduler.schedule(undefined, links.shape.giveUpMs * 1000, 'give up', this.#label, () => {
+      this.#giveUpPlanned = false;
+      const to = this.peer.machine;
+      const unreachable = links.isCut(this.machine, to) || links.isCut(to, this.machine) || links.isOff(to);
+      if (unreachable || this.peer.closed) this.#fail('ETIMEDOUT');
+    });
+  }
+
+  #arrive(): void {
+    const segment = this.#wire.shift();
+    if (segment === undefined) return;
+    if (this.#closed) {
+      if (segment !== 'fin') this.#carry('reset', '', () => this.peer.#reset());
+      return;
+    }
+    if (segment === 'fin') {
+      this.#finArrived = true;
+    } else {
+      this.#arrived.push(segment);
+      this.#arrivedBytes += segment.length;
+    }
+    if (this.owner.pausedUntilUs > this.#wiring.scheduler.nowUs) this.#planDelivery(0);
+    else this.#deliver();
+  }
+
+  #planDelivery(delayUs: number): void {
+    if (this.#deliveryPlanned || this.#closed) return;
+    this.#deliveryPlanned = true;
+    this.#plan(
+      'deliver',
+      () => {
+        this.#deliveryPlanned = false;
+        this.#deliver();
+      },
+      delayUs,
+    );
+  }
+
+  #deliver(): void {
+    if (this.#closed || !this.owner.alive || this.#events === undefined || this.#paused) return;
+    if (this.#arrivedBytes > 0) {
+      const piece = this.#takeArrived(this.#ending ? this.#arrivedBytes : this.#pieceBytes());
+      this.#credit(piece.length);
+      if (!this.#ending) {
+        this.#events.onData(piece);
+        piece.fill(spoiltByte);
+      }
+    }
+    if (this.#arrivedBytes > 0) {
+      this.#planDelivery(this.#wiring.random.between(pieceUs));
+    } else if (this.#finArrived && !this.#closed) {
+      // As node:net does by default: the answer to the peer's end is our own, after what is queued.
+      this.#ending = true;
+      this.#pump();
+      this.#closeWhenBothEnded();
+    }
+  }
+
+  #pieceBytes(): number {
+    const { random, links } = this.#wiring;
+    if (!links.shape.chopped) return this.#arrivedBytes;
+    if (random.chance(0.5)) return this.#arrivedBytes;
+    const most = random.pick([this.#arrivedBytes, 1024, 64, 8]);
+    return 1 + random.below(Math.min(most, this.#arrivedBytes));
+  }
+
+  #takeArrived(length: number): Uint8Array {
+    const taken = new Uint8Array(length);
+    let at = 0;
+    while (at < length) {
+      const chunk = this.#arrived[0];
+      assert(chunk !== undefined, 'as much arrived as was counted');
+      const part = chunk.subarray(0, length - at);
+      taken.set(part, at);
+      at += part.length;
+      if (part.length === chunk.length) this.#arrived.shift();
+      else this.#arrived[0] = chunk.subarray(part.length);
+    }
+    this.#arrivedBytes -= length;
+    return taken;
+  }
+
+  /** Tells the writer that `length` bytes were read; a packet of its own only where somebody waits for it. */
+  #credit(length: number): void {
+    const peer = this.peer;
+    const { links } = this.#wiring;
+    const credited = () => {
+      peer.#unreadByPeerBytes -= length;
+      peer.#windowOpened();
+    };
+    if (peer.#queuedBytes === 0 && !links.isCut(this.machine, peer.machine)) credited();
+    else this.#carry('window', `${length}`, credited);
+  }
+
+  #windowOpened(): void {
+    if (this.#closed || !this.owner.alive) return;
+    this.#pump();
+    if (this.#wantsDrain && this.#queuedBytes === 0) {
+      this.#wantsDrain = false;
+      this.#plan('drain', () => {
+        if (!this.#closed && this.#queuedBytes === 0) this.#events?.onDrain();
+      });
+    }
+  }
+
+  #closeWhenBothEnded(): void {
+    if (this.#finSent && this.#finArrived && this.#arrivedBytes === 0) this.#close(undefined);
+  }
+
+  #reset(): void {
+    this.#wire.length = 0;
+    this.#fail('ECONNRESET');
+  }
+
+  #fail(code: string): void {
+    if (!this.#closed)
+      this.#close(new NetworkError(code, `connection with ${this.remote.host}:${this.remote.port}: ${code}`));
+  }
+
+  #close(cause: Error | undefined): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#cause = cause;
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    this.#arrived = [];
+    this.#arrivedBytes = 0;
+    this.#wiring.closed(this);
+    this.#plan('closed', () => this.#tellClosed());
+  }
+
+  /** Once, and not before somebody listens. */
+  #tellClosed(): void {
+    if (this.#events === undefined || this.#closedTold) return;
+    this.#closedTold = true;
+    this.#events.onClose(this.#cause);
+  }
+
+  #plan(kind: string, run: () => void, delayUs = 0): void {
+    this.#wiring.scheduler.schedule(this.owner, delayUs, kind, this.#label, run);
+  }
+}

@@ -1,0 +1,296 @@
+/**
+ * The disk of one simulated machine: it outlives processes, and loses what was not synced when the machine crashes.
+ * Faults are rules that a test sets and takes away again, or rates for random runs.
+ */
+import { assert, crc32 } from '../common/mod.ts';
+import { type Disk, DiskError, type DiskErrorCode } from '../io/mod.ts';
+import { DirectoryTree, type FileNode } from './directory-tree.ts';
+import { pageBytes, type Usage } from './file-image.ts';
+import type { Owner, Scheduler } from './scheduler.ts';
+import { createDiskPort, type DiskUser } from './sim-disk-port.ts';
+import type { SimRandom } from './sim-random.ts';
+
+export type DiskOperation =
+  | 'open'
+  | 'read'
+  | 'write'
+  | 'sync'
+  | 'truncate'
+  | 'size'
+  | 'close'
+  | 'make directory'
+  | 'list'
+  | 'stat'
+  | 'rename'
+  | 'remove'
+  | 'remove tree'
+  | 'sync directory'
+  | 'space'
+  | 'lock';
+
+/** What a `DiskFault` hits, and how. */
+export interface DiskFault {
+  operation: DiskOperation;
+  code: DiskErrorCode;
+  /** Part of the path; without it every path. */
+  path?: string;
+  /** So many matching calls succeed first; default 0. */
+  skip?: number;
+  /** So many then fail; default 1. */
+  times?: number;
+}
+
+export interface DiskShape {
+  capacityBytes: number;
+  /** Duration of one call, from and to. */
+  readUs: readonly [number, number];
+  writeUs: readonly [number, number];
+  syncUs: readonly [number, number];
+  metadataUs: readonly [number, number];
+}
+
+const shapeByDefault: DiskShape = {
+  capacityBytes: 2 ** 40,
+  readUs: [20, 200],
+  writeUs: [10, 150],
+  syncUs: [100, 2000],
+  metadataUs: [10, 200],
+};
+
+/** Calls that change the disk, which a read-only one refuses. */
+const changing = new Set<DiskOperation>([
+  'write',
+  'truncate',
+  'make directory',
+  'rename',
+  'remove',
+  'remove tree',
+  'lock',
+]);
+
+export class SimDisk {
+  /** Refuses every change with EROFS, as a kernel does after it met an error in its file system. */
+  readOnly = false;
+  /** All durations are multiplied by it. */
+  slowness = 1;
+  /** Chance that a call fails with EIO; for random runs. */
+  readonly failureRate = { read: 0, write: 0, sync: 0 };
+  capacityBytes: number;
+  /** Injected errors that were met. */
+  faultCount = 0;
+  readonly tree: DirectoryTree;
+  /** Directory → the process that holds it. */
+  readonly locks = new Map<string, DiskUser>();
+  readonly #scheduler: Scheduler;
+  readonly #random: SimRandom;
+  readonly #name: string;
+  readonly #wallMs: () => number;
+  readonly #shape: DiskShape;
+  readonly #usage: Usage = { pages: 0 };
+  #faults: { fault: DiskFault; skip: number; times: number }[] = [];
+  /** Replaced by a crash: what was under way then never ends. */
+  #machine: Owner & { alive: boolean };
+
+  constructor(machine: {
+    scheduler: Scheduler;
+    random: SimRandom;
+    name: string;
+    wallMs: () => number;
+    shape?: Partial<DiskShape>;
+  }) {
+    const { scheduler, random, name, wallMs, shape = {} } = machine;
+    this.#scheduler = scheduler;
+    this.#random = random;
+    this.#name = name;
+    this.#wallMs = wallMs;
+    this.#shape = { ...shapeByDefault, ...shape };
+    this.capacityBytes = this.#shape.capacityBytes;
+    this.tree = new DirectoryTree(this.#usage);
+    this.#machine = this.#boot();
+  }
+
+  get usedBytes(): number {
+    return this.#usage.pages * pageBytes;
+  }
+
+  /** The port of one process of this machine. */
+  portOf(process: DiskUser): Disk {
+    return createDiskPort(this, process);
+  }
+
+  /** Makes calls fail; the result takes the rule away. */
+  inject(fault: DiskFault): () => void {
+    const rule = { fault, skip: fault.skip ?? 0, times: fault.times ?? 1 };
+    this.#faults.push(rule);
+    return () => {
+      this.#faults = this.#faults.filter((other) => other !== rule);
+    };
+  }
+
+  /** Takes all faults away: rules, rates, slowness, read-only. A full disk stays full. */
+  heal(): void {
+    this.#faults = [];
+    this.failureRate.read = 0;
+    this.failureRate.write = 0;
+    this.failureRate.sync = 0;
+    this.slowness = 1;
+    this.readOnly = false;
+  }
+
+  /** Power is lost: of what was not synced, any part may be gone. */
+  crash(): void {
+    this.#machine.alive = false;
+    this.#machine = this.#boot();
+    this.locks.clear();
+    this.tree.crash(this.#random);
+  }
+
+  /** The contents as processes see them; for tests and checkers. */
+  peek(path: string): Uint8Array {
+    const { image } = this.#file(path);
+    const bytes = new Uint8Array(image.sizeBytes);
+    image.read(bytes, 0, bytes.length, 0);
+    return bytes;
+  }
+
+  /** Changes bytes on the platter. */
+  poke(path: string, position: number, bytes: Uint8Array): void {
+    this.#file(path).image.overwrite(bytes, position);
+  }
+
+  flipBit(path: string, position: number, bit: number): void {
+    const { image } = this.#file(path);
+    const byte = new Uint8Array(1);
+    image.read(byte, 0, 1, position);
+    image.overwrite(Uint8Array.of((byte[0] ?? 0) ^ (1 << bit)), position);
+  }
+
+  /**
+   * One call of a process: after its duration `act` runs, or the injected error is met. The machine carries it through
+   * when the process has died meanwhile, or not: nobody waits for it.
+   */
+  call<T>(process: Owner, operation: DiskOperation, path: string, detail: string, act: () => T): Promise<T> {
+    if (!process.alive) return Promise.reject(new DiskError('ECLOSED', operation, path));
+    return new Promise((resolve, reject) => {
+      this.#scheduler.schedule(
+        this.#machine,
+        this.#durationUs(operation),
+        operation,
+        `${this.#name}:${path} ${detail}`,
+        () => {
+          if (!process.alive && this.#random.chance(0.5)) return;
+          const settle = this.#attempt(operation, path, act, resolve, reject);
+          if (process.pausedUntilUs > this.#scheduler.nowUs) this.#scheduler.schedule(process, 0, 'wake', path, settle);
+          else if (process.alive) settle();
+        },
+      );
+    });
+  }
+
+  /** As `call`, for a write: checks that the caller left the bytes alone, and may fail half-way. */
+  write(process: Owner, file: FileNode, path: string, bytes: Uint8Array, position: number): Promise<void> {
+    const checksum = crc32(bytes);
+    return this.call(process, 'write', path, `${position}+${bytes.length} ${checksum}`, () => {
+      assert(crc32(bytes) === checksum, `${path}: the bytes at ${position} were changed while they were being written`);
+      const room = Math.floor(this.capacityBytes / pageBytes) - this.#usage.pages;
+      const fits = file.image.newPages(bytes.length, position) <= room;
+      const failed = this.#met('write', path) ?? (fits ? undefined : 'ENOSPC');
+      const torn = failed !== undefined || !process.alive;
+      const written = torn ? bytes.subarray(0, this.#random.below(fits ? bytes.length + 1 : 1)) : bytes;
+      file.image.write(written, position);
+      file.image.modifiedMs = this.#wallMs();
+      if (failed !== undefined) throw new DiskError(failed, 'write', path);
+    });
+  }
+
+  /** As `call`, for a new size: waits for a sync under way. */
+  async truncate(process: Owner, file: FileNode, path: string, sizeBytes: number): Promise<void> {
+    const attempt = () =>
+      this.call(process, 'truncate', path, `${sizeBytes}`, () => {
+        if (file.image.syncUnderWay) return false;
+        file.image.truncate(sizeBytes);
+        file.image.modifiedMs = this.#wallMs();
+        return true;
+      });
+    while (!(await attempt()));
+  }
+
+  /** As `call`, for a sync, of which a file has one under way at a time. */
+  async sync(process: Owner, file: FileNode, path: string): Promise<void> {
+    if (!process.alive) throw new DiskError('ECLOSED', 'sync', path);
+    while (file.image.syncUnderWay) await this.call(process, 'stat', path, 'waits for a sync', () => {});
+    file.image.beginSync();
+    const machine = this.#machine;
+    return new Promise((resolve, reject) => {
+      this.#scheduler.schedule(machine, this.#durationUs('sync'), 'sync', `${this.#name}:${path}`, () => {
+        const failed = this.#met('sync', path);
+        if (failed === undefined) file.image.endSync();
+        else file.image.failSync(this.#random);
+        this.#scheduler.schedule(process, 0, 'synced', path, () => {
+          if (failed === undefined) resolve();
+          else reject(new DiskError(failed, 'sync', path));
+        });
+      });
+    });
+  }
+
+  #attempt<T>(
+    operation: DiskOperation,
+    path: string,
+    act: () => T,
+    resolve: (value: T) => void,
+    reject: (error: unknown) => void,
+  ): () => void {
+    try {
+      // A write looks for its faults itself.
+      const failed = operation === 'write' ? undefined : this.#met(operation, path);
+      if (failed !== undefined) throw new DiskError(failed, operation, path);
+      const value = act();
+      return () => resolve(value);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      return () => reject(error);
+    }
+  }
+
+  /** The error that this call meets, if any. */
+  #met(operation: DiskOperation, path: string): DiskErrorCode | undefined {
+    if (this.readOnly && changing.has(operation)) return 'EROFS';
+    for (const rule of this.#faults) {
+      if (rule.fault.operation !== operation || !path.includes(rule.fault.path ?? '') || rule.times === 0) continue;
+      if (rule.skip > 0) {
+        rule.skip -= 1;
+        continue;
+      }
+      rule.times -= 1;
+      this.faultCount += 1;
+      return rule.fault.code;
+    }
+    const rate =
+      operation === 'read' || operation === 'write' || operation === 'sync' ? this.failureRate[operation] : 0;
+    if (rate === 0 || !this.#random.chance(rate)) return undefined;
+    this.faultCount += 1;
+    return 'EIO';
+  }
+
+  #durationUs(operation: DiskOperation): number {
+    const { readUs, writeUs, syncUs, metadataUs } = this.#shape;
+    const ranges: Partial<Record<DiskOperation, readonly [number, number]>> = {
+      read: readUs,
+      write: writeUs,
+      sync: syncUs,
+      'sync directory': syncUs,
+    };
+    return this.#random.between(ranges[operation] ?? metadataUs) * this.slowness;
+  }
+
+  #file(path: string): FileNode {
+    const node = this.tree.find('open', path);
+    if (node?.kind !== 'file') throw new DiskError('ENOENT', 'open', path);
+    return node;
+  }
+
+  #boot(): Owner & { alive: boolean } {
+    return { name: this.#name, alive: true, pausedUntilUs: 0 };
+  }
+}
