@@ -149,14 +149,16 @@ export const nameServerConfigRows = [
     default: false,
     mutable: true,
     status: 'supported',
-    doc: 'Topics missing in a registration go; only together with the brokers’ enableSingleTopicRegister.',
+    doc: 'Topics missing in a registration go; only together with enableSingleTopicRegister of the brokers.',
   },
   {
     name: 'enableControllerInNamesrv',
     kind: 'bool',
     default: false,
     mutable: false,
-    status: { refused: 'the controller role is not part of this version; run Apache’s controller beside it' },
+    status: {
+      refused: 'the controller role is not part of this version; run the controller of Apache RocketMQ beside it',
+    },
     doc: 'Starts a controller in the same process.',
   },
   {

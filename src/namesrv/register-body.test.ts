@@ -87,7 +87,7 @@ test('bare integer keys of mappings are read', () => {
 
 test('brokers before 3.0.11 send the wrapper alone, and say nothing of filter servers', () => {
   const body = bytesOf(JSON.stringify(json.topicConfigSerializeWrapper));
-  const decoded = decodeRegisterBody({ body, form: registerBodyForm(36, false) });
+  const decoded = decodeRegisterBody({ body, form: registerBodyForm(36, false, body) });
   assert.deepEqual(decoded.topics.names, ['T', 'U']);
   assert.equal(decoded.filterServers, undefined);
 });
@@ -100,11 +100,14 @@ test('a compressed body gives the same, with mappings from 5.0.0 on only', () =>
   assert.deepEqual(
     decodeRegisterBody({
       body: compressed(...upTo, 1, JSON.stringify(json.topicConfigSerializeWrapper.topicQueueMappingInfoMap.T)),
-      form: registerBodyForm(413, true),
+      form: registerBodyForm(413, true, new Uint8Array()),
     }),
     { ...expected, topics: { ...expected.topics, sysFlags } },
   );
-  assert.deepEqual(decodeRegisterBody({ body: compressed(...upTo), form: registerBodyForm(412, true) }).mappings, []);
+  assert.deepEqual(
+    decodeRegisterBody({ body: compressed(...upTo), form: registerBodyForm(412, true, new Uint8Array()) }).mappings,
+    [],
+  );
 });
 
 test('an empty body is an empty table of version 0', () => {
@@ -129,4 +132,9 @@ test('broken bodies are refused with a reason', () => {
     const form = body[0] === '{'.charCodeAt(0) ? 'json' : 'compressed with mappings';
     assert.throws(() => decodeRegisterBody({ body, form }), { message: reason });
   }
+});
+
+test('a zlib stream under a header that says nothing of compression is read as one', () => {
+  assert.equal(registerBodyForm(513, false, compressed(version)), 'compressed with mappings');
+  assert.equal(registerBodyForm(513, false, bytesOf('{}')), 'json');
 });

@@ -52,9 +52,15 @@ interface DecodeInput {
 const version3_0_11 = 37;
 const version5_0_0 = 413;
 
-export function registerBodyForm(brokerVersion: number, compressed: boolean): RegisterBodyForm {
+const zlibFirstByte = 0x78;
+
+/**
+ * Brokers of 5.x with `compressedRegister` send a compressed body under a header that denies it (and fail at Apache's name
+ * server): a body that begins as a zlib stream does is taken for one.
+ */
+export function registerBodyForm(brokerVersion: number, compressed: boolean, body: Uint8Array): RegisterBodyForm {
   if (brokerVersion < version3_0_11) return 'wrapper json';
-  if (!compressed) return 'json';
+  if (!compressed && body[0] !== zlibFirstByte) return 'json';
   return brokerVersion >= version5_0_0 ? 'compressed with mappings' : 'compressed';
 }
 

@@ -11,7 +11,7 @@ const order: readonly (readonly string[])[] = [
   ['remoting', 'filter', 'store'],
   ['timer', 'ha', 'auth', 'controller'],
   ['namesrv', 'broker', 'client'],
-  ['proxy', 'admin'],
+  ['status', 'proxy', 'admin'],
   ['console'],
   ['testing'],
 ];

@@ -49,7 +49,7 @@ export function brokerHandlers(
           connection: call.peer,
         },
         body,
-        registerBodyForm(call.version, header.compressed === true),
+        registerBodyForm(call.version, header.compressed === true, body),
       );
       return result instanceof Promise ? result.then(registered) : registered(result);
     },

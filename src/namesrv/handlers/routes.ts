@@ -46,7 +46,7 @@ export function routeHandlers(
 function noRoute({ liveness }: BrokerTables, topic: string): ResponseError {
   const why =
     liveness.size === 0
-      ? 'no broker is registered here: check the brokers’ namesrvAddr'
+      ? 'no broker is registered here: check the namesrvAddr of the brokers'
       : `none of the ${liveness.size} brokers registered here has it: create it (mqadmin updateTopic), or send to it where autoCreateTopicEnable allows`;
   return new ResponseError(
     ResponseCode.TOPIC_NOT_EXIST,
