@@ -14,7 +14,7 @@ import type { CommandName, RequestOf, ResponseOf } from './commands.ts';
 import { Deadline, type Deadlines } from './deadlines.ts';
 import { type AnyReply, type Dispatch, type Entry, notSupported } from './dispatch.ts';
 import { FrameError, FrameReader, lengthSize, prefixSize, Serialization } from './frame.ts';
-import { writeFrame } from './frame-writer.ts';
+import { type FrameKind, frameKind, noFields, writeFrame } from './frame-writer.ts';
 import type { Call, Peer, Reply, Response } from './handler.ts';
 import { decodeHeader, Flag, type RemotingHeader } from './header.ts';
 import type { HeaderScanner } from './header-scanner.ts';
@@ -31,7 +31,7 @@ const flushEarlySize = 1_048_576;
  * in the binary form fails on it (RocketMQ: RocketMQSerializable writes `getLanguage().getCode()`; NODE_JS is in 5.5.0's
  * list but not in that of older clients).
  */
-const answerLanguage = 'JAVA';
+const answerKind = frameKind(Flag.RESPONSE, 'JAVA');
 
 /** What all channels of a server, or of a client, share. */
 export interface ChannelHub {
@@ -46,8 +46,9 @@ export interface ChannelHub {
   readonly counters: Counters;
   /** Whether new requests of clients that understand it are answered GO_AWAY. */
   readonly goingAway: boolean;
-  /** The language that requests of ours name. */
-  readonly language: string;
+  /** How requests of ours present themselves. */
+  readonly requestKind: FrameKind;
+  readonly onewayKind: FrameKind;
   /** Channels open now, for an equal share of the budget. */
   readonly channelCount: number;
   /** The time of the last sweep: exact enough for idleness. */
@@ -289,13 +290,13 @@ export class Channel implements Peer {
       const outbound = new Outbound(this, command, opaque, atMs, resolve, reject);
       this.#outbound.set(opaque, outbound);
       this.#hub.deadlines.add(outbound);
-      this.#writeRequest(command, opaque, 0, header, body, extra);
+      this.#writeRequest(command, opaque, this.#hub.requestKind, header, body, extra);
     }) as Promise<unknown> as Promise<Response<K>>;
   }
 
   notify<K extends CommandName>(name: K, header: RequestOf<K>, body?: Uint8Array): void {
     if (!this.#closed)
-      this.#writeRequest(preparedCommand(name), this.#takeOpaque(), Flag.ONEWAY, header, body, undefined);
+      this.#writeRequest(preparedCommand(name), this.#takeOpaque(), this.#hub.onewayKind, header, body, undefined);
   }
 
   close(reason: string): void {
@@ -520,8 +521,8 @@ export class Channel implements Peer {
     this.#hub.counters.countResponse(code);
     writeFrame(
       this.#outbox,
-      { serialization, code, flag: Flag.RESPONSE, opaque, language: answerLanguage, remark: reply.remark },
-      command?.response ?? [],
+      { kind: answerKind, serialization, code, opaque, remark: reply.remark },
+      command?.responseHeader ?? noFields,
       reply.fields,
       reply.extra,
       reply.body,
@@ -533,22 +534,15 @@ export class Channel implements Peer {
   #writeRequest(
     command: PreparedCommand,
     opaque: number,
-    flag: number,
+    kind: FrameKind,
     header: Readonly<Record<string, unknown>>,
     body: Uint8Array | undefined,
     extra: Readonly<Record<string, string>> | undefined,
   ): void {
     writeFrame(
       this.#outbox,
-      {
-        serialization: Serialization.JSON,
-        code: command.row.code,
-        flag,
-        opaque,
-        language: this.#hub.language,
-        remark: undefined,
-      },
-      command.request,
+      { kind, serialization: Serialization.JSON, code: command.row.code, opaque, remark: undefined },
+      command.requestHeader,
       header,
       extra,
       body,

@@ -7,53 +7,72 @@ import { lengthSize, prefixSize, Serialization } from './frame.ts';
 import { binaryFixedSize } from './header-binary.ts';
 import { languageNames, versionCode } from './languages.ts';
 import { type Body, bodySize, type Outbox } from './outbox.ts';
-import type { PreparedField } from './rows.ts';
+import type { PreparedField, PreparedHeader } from './rows.ts';
 
-export interface FrameHead {
-  serialization: number;
-  code: number;
-  flag: number;
-  opaque: number;
-  /** A name of languages.ts. */
-  language: string;
-  remark: string | undefined;
+/** What all frames of one kind (answers, requests, one-way requests) from one sender have in common. */
+export interface FrameKind {
+  readonly flag: number;
+  /** The language's number in the binary header. */
+  readonly languageCode: number;
+  /** `,"flag":…,"language":"…","opaque":` */
+  readonly jsonMiddle: Buffer;
 }
 
-type Value = string | number | boolean | undefined;
+export function frameKind(flag: number, language: string): FrameKind {
+  const languageCode = languageNames.indexOf(language);
+  assert(languageCode >= 0, 'our own language has a number');
+  return { flag, languageCode, jsonMiddle: ascii(`,"flag":${flag},"language":"${language}","opaque":`) };
+}
 
-const ascii = (text: string): Buffer => Buffer.from(text, 'latin1');
+export interface FrameHead {
+  readonly kind: FrameKind;
+  readonly serialization: number;
+  readonly code: number;
+  readonly opaque: number;
+  readonly remark: string | undefined;
+}
+
+type Values = Readonly<Record<string, unknown>>;
+type Extra = Readonly<Record<string, string>>;
+
+function ascii(text: string): Buffer {
+  return Buffer.from(text, 'latin1');
+}
 
 const jsonCode = ascii('{"code":');
+const jsonSuccess = ascii('{"code":0,"extFields":{');
 const jsonExtFields = ascii(',"extFields":{');
-const jsonFlag = ascii(',"flag":');
-const jsonLanguage = ascii(',"language":"');
-const jsonOpaque = ascii('","opaque":');
 const jsonRemark = ascii(',"remark":"');
 const jsonEnd = ascii(`,"serializeTypeCurrentRPC":"JSON","version":${versionCode}}`);
+const jsonTrue = ascii('true');
+const jsonFalse = ascii('false');
 /** More than all fixed pieces of a JSON header and its numbers. */
 const jsonFixedMax = 256;
-/** The digits of any safe integer with sign, quotes and comma. */
-const numberMax = 24;
 const headerSizeMax = 0xffffff;
 const binaryCodeMax = 0x7fff;
+/** From here on the engine's own copy is faster than a loop. */
+const longPiece = 24;
 
-/** Queues a frame. `values` are read by the names of `fields`; undefined ones are left out. */
+/** A header without fields of its own. */
+export const noFields: PreparedHeader = { fields: [], texts: [], sizeWithoutTexts: 0 };
+
+/** Queues a frame. `values` are read by the names of the header's fields; undefined ones are left out. */
 export function writeFrame(
   outbox: Outbox,
   head: FrameHead,
-  fields: readonly PreparedField[],
-  values: Readonly<Record<string, unknown>> | undefined,
-  extra: Readonly<Record<string, string>> | undefined,
+  header: PreparedHeader,
+  values: Values | undefined,
+  extra: Extra | undefined,
   body: Body | undefined,
   taken: (() => void) | undefined,
 ): void {
   // A code above 32,767 does not fit the binary header; every reader decodes both.
   const binary = head.serialization === Serialization.BINARY && head.code <= binaryCodeMax;
-  const block = outbox.reserve(headerSizeBound(head, fields, values, extra));
+  const block = outbox.reserve(headerSizeBound(head, header, values, extra));
   const start = outbox.at;
   const end = binary
-    ? writeBinaryHeader(block, start + prefixSize, head, fields, values, extra)
-    : writeJsonHeader(block, start + prefixSize, head, fields, values, extra);
+    ? writeBinaryHeader(block, start + prefixSize, head, header.fields, values, extra)
+    : writeJsonHeader(block, start + prefixSize, head, header.fields, values, extra);
   const headerSize = end - start - prefixSize;
   assert(headerSize <= headerSizeMax, 'a header fits its 24-bit length');
   writeInt32(block, start, lengthSize + headerSize + bodySize(body));
@@ -63,20 +82,19 @@ export function writeFrame(
   outbox.append(body, taken);
 }
 
+/** A UTF-16 unit takes up to six bytes, as an escape. */
 function headerSizeBound(
   head: FrameHead,
-  fields: readonly PreparedField[],
-  values: Readonly<Record<string, unknown>> | undefined,
-  extra: Readonly<Record<string, string>> | undefined,
+  header: PreparedHeader,
+  values: Values | undefined,
+  extra: Extra | undefined,
 ): number {
-  let size = prefixSize + jsonFixedMax + head.language.length;
+  let size = prefixSize + jsonFixedMax + header.sizeWithoutTexts;
   if (head.remark !== undefined) size += 6 * head.remark.length;
   if (values !== undefined) {
-    for (let i = 0; i < fields.length; i++) {
-      const value = values[fields[i].name];
-      if (value !== undefined) {
-        size += fields[i].jsonKey.length + (typeof value === 'string' ? 6 * value.length + 4 : numberMax);
-      }
+    for (let i = 0; i < header.texts.length; i++) {
+      const text = values[header.texts[i].name] as string | undefined;
+      if (text !== undefined) size += 6 * text.length;
     }
   }
   if (extra !== undefined) for (const name in extra) size += 6 * (name.length + extra[name].length) + 8;
@@ -88,43 +106,35 @@ function writeJsonHeader(
   start: number,
   head: FrameHead,
   fields: readonly PreparedField[],
-  values: Readonly<Record<string, unknown>> | undefined,
-  extra: Readonly<Record<string, string>> | undefined,
+  values: Values | undefined,
+  extra: Extra | undefined,
 ): number {
-  let at = writeNumber(block, writeBytes(block, start, jsonCode), head.code);
-  const extFieldsAt = at;
-  at = writeBytes(block, at, jsonExtFields);
+  const { kind, code } = head;
+  let at =
+    code === 0
+      ? writeBytes(block, start, jsonSuccess)
+      : writeBytes(block, writeNumber(block, writeBytes(block, start, jsonCode), code), jsonExtFields);
   const firstAt = at;
   if (values !== undefined) {
     for (let i = 0; i < fields.length; i++) {
-      const value = values[fields[i].name] as Value;
+      const field = fields[i];
+      const value = values[field.name];
       if (value === undefined) continue;
-      at = writeBytes(block, at, fields[i].jsonKey);
+      at = writeBytes(block, at, field.jsonKey);
       if (typeof value === 'number') at = writeNumber(block, at, value);
-      else at = writeJsonText(block, at, typeof value === 'string' ? value : value ? 'true' : 'false');
-      block[at++] = 0x22;
-      block[at++] = 0x2c;
+      else if (typeof value === 'string') at = writeJsonText(block, at, value);
+      else at = writeBytes(block, at, value === true ? jsonTrue : jsonFalse);
+      block[at] = 0x22;
+      block[at + 1] = 0x2c;
+      at += 2;
     }
   }
-  if (extra !== undefined) {
-    for (const name in extra) {
-      block[at++] = 0x22;
-      at = writeJsonText(block, at, name);
-      block[at++] = 0x22;
-      block[at++] = 0x3a;
-      block[at++] = 0x22;
-      at = writeJsonText(block, at, extra[name]);
-      block[at++] = 0x22;
-      block[at++] = 0x2c;
-    }
-  }
-  // Java writes no extFields at all when there are none; otherwise the last comma becomes the closing brace.
-  if (at === firstAt) at = extFieldsAt;
+  if (extra !== undefined) at = writeJsonExtra(block, at, extra);
+  // The last comma becomes the closing brace; Java writes no extFields at all when there are none.
+  if (at === firstAt) at -= jsonExtFields.length;
   else block[at - 1] = 0x7d;
-  at = writeNumber(block, writeBytes(block, at, jsonFlag), head.flag);
-  at = writeBytes(block, at, jsonLanguage);
-  at = writeJsonText(block, at, head.language);
-  at = writeNumber(block, writeBytes(block, at, jsonOpaque), head.opaque);
+  at = writeBytes(block, at, kind.jsonMiddle);
+  at = writeNumber(block, at, head.opaque);
   if (head.remark !== undefined) {
     at = writeJsonText(block, writeBytes(block, at, jsonRemark), head.remark);
     block[at++] = 0x22;
@@ -132,27 +142,42 @@ function writeJsonHeader(
   return writeBytes(block, at, jsonEnd);
 }
 
+function writeJsonExtra(block: Buffer, start: number, extra: Extra): number {
+  let at = start;
+  for (const name in extra) {
+    block[at++] = 0x22;
+    at = writeJsonText(block, at, name);
+    block[at++] = 0x22;
+    block[at++] = 0x3a;
+    block[at++] = 0x22;
+    at = writeJsonText(block, at, extra[name]);
+    block[at++] = 0x22;
+    block[at++] = 0x2c;
+  }
+  return at;
+}
+
 function writeBinaryHeader(
   block: Buffer,
   start: number,
   head: FrameHead,
   fields: readonly PreparedField[],
-  values: Readonly<Record<string, unknown>> | undefined,
-  extra: Readonly<Record<string, string>> | undefined,
+  values: Values | undefined,
+  extra: Extra | undefined,
 ): number {
   block[start] = head.code >> 8;
   block[start + 1] = head.code;
-  block[start + 2] = Math.max(0, languageNames.indexOf(head.language));
+  block[start + 2] = head.kind.languageCode;
   block[start + 3] = versionCode >> 8;
   block[start + 4] = versionCode & 0xff;
   writeInt32(block, start + 5, head.opaque);
-  writeInt32(block, start + 9, head.flag);
+  writeInt32(block, start + 9, head.kind.flag);
   let at = writeBinaryText(block, start + binaryFixedSize, head.remark ?? '');
   const extAt = at;
   at += 4;
   if (values !== undefined) {
     for (let i = 0; i < fields.length; i++) {
-      const value = values[fields[i].name] as Value;
+      const value = values[fields[i].name];
       if (value === undefined) continue;
       at = writeBytes(block, at, fields[i].binaryKey);
       if (typeof value === 'number') {
@@ -182,7 +207,8 @@ function writeBinaryText(block: Buffer, at: number, text: string): number {
 
 function writeBytes(block: Buffer, at: number, bytes: Buffer): number {
   const size = bytes.length;
-  for (let i = 0; i < size; i++) block[at + i] = bytes[i];
+  if (size >= longPiece) block.set(bytes, at);
+  else for (let i = 0; i < size; i++) block[at + i] = bytes[i];
   return at + size;
 }
 

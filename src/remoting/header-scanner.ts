@@ -39,6 +39,16 @@ const keyOpaque = ascii('opaque');
 const keyVersion = ascii('version');
 const keyLanguage = ascii('language');
 const keyExtFields = ascii('extFields');
+/** The top level as clients spell it, without white space. */
+const usualCode = ascii('"code":');
+const usualFlag = ascii('"flag":');
+const usualOpaque = ascii('"opaque":');
+const usualVersion = ascii('"version":');
+const usualLanguage = ascii('"language":');
+const usualJava = ascii('"language":"JAVA"');
+const usualExtFields = ascii('"extFields":');
+const usualSerialization = ascii('"serializeTypeCurrentRPC":"JSON"');
+
 const literalTrue = ascii('true');
 const literals = [ascii('null'), literalTrue, ascii('false')];
 
@@ -181,13 +191,13 @@ export class HeaderScanner implements HeaderView {
     return this.#row;
   }
 
-  /** Up to nine plain digits are read in place, the rest by the general reader. */
+  /** Plain digits are read in place as long as they fit for sure, all else by the general reader. */
   #readNumber(slot: number): number {
     const start = this.#starts[slot];
     const end = this.#ends[slot];
     const field = this.#current().command.request[slot];
     if (start < 0 || start === end) return absentValue('i64') as number;
-    if (end - start > 9) return readValue(field, this.text(slot)) as number;
+    if (end - start > (field.kind === 'i32' ? 9 : 15)) return readValue(field, this.text(slot)) as number;
     let value = 0;
     for (let at = start; at < end; at++) {
       const digit = this.#bytes[at] - 0x30;
@@ -251,9 +261,8 @@ export class HeaderScanner implements HeaderView {
   #scanJson(): boolean {
     this.#seen = 0;
     if (!this.#expect(0x7b)) return false;
-    if (this.#peek() === 0x7d) return false;
     for (;;) {
-      if (!this.#scanTopLevelPair()) return false;
+      if (!this.#scanPair()) return false;
       const next = this.#peek();
       this.#at++;
       if (next === 0x2c) continue;
@@ -263,42 +272,68 @@ export class HeaderScanner implements HeaderView {
     return this.#peek() === -1 && this.#row !== undefined;
   }
 
-  #scanTopLevelPair(): boolean {
+  /** A key and its value at the top level: first as all clients spell them, else in any spelling. */
+  #scanPair(): boolean {
+    switch (this.#bytes[this.#at + 1]) {
+      case 0x63:
+        if (this.#pass(usualCode)) return this.#scanInt32(Seen.CODE) && this.#choose(this.#number);
+        break;
+      case 0x65:
+        if (this.#pass(usualExtFields)) return this.#first(Seen.EXT_FIELDS) && this.#scanExtFields();
+        break;
+      case 0x66:
+        if (this.#pass(usualFlag)) return this.#scanFlag();
+        break;
+      case 0x6c:
+        if (this.#pass(usualJava)) {
+          this.language = 'JAVA';
+          return this.#first(Seen.LANGUAGE);
+        }
+        if (this.#pass(usualLanguage)) return this.#scanLanguage();
+        break;
+      case 0x6f:
+        if (this.#pass(usualOpaque)) return this.#scanOpaque();
+        break;
+      case 0x73:
+        if (this.#pass(usualSerialization)) return true;
+        break;
+      case 0x76:
+        if (this.#pass(usualVersion)) return this.#scanVersion();
+        break;
+    }
+    return this.#scanAnyPair();
+  }
+
+  #scanAnyPair(): boolean {
     if (!this.#expect(0x22) || !this.#scanText() || (this.#valueMark & Mark.ESCAPED) !== 0) return false;
     const start = this.#valueStart;
     const size = this.#valueEnd - start;
     if (!this.#expect(0x3a)) return false;
-    switch (size) {
-      case 4:
-        if (this.#is(keyCode, start)) return this.#scanInt32(Seen.CODE) && this.#choose(this.#number);
-        if (this.#is(keyFlag, start)) {
-          if (!this.#scanInt32(Seen.FLAG)) return false;
-          this.flag = this.#number;
-          return true;
-        }
-        break;
-      case 6:
-        if (this.#is(keyOpaque, start)) {
-          if (!this.#scanInt32(Seen.OPAQUE)) return false;
-          this.opaque = this.#number;
-          return true;
-        }
-        break;
-      case 7:
-        if (this.#is(keyVersion, start)) {
-          if (!this.#scanInt32(Seen.VERSION)) return false;
-          this.version = this.#number;
-          return true;
-        }
-        break;
-      case 8:
-        if (this.#is(keyLanguage, start)) return this.#scanLanguage();
-        break;
-      case 9:
-        if (this.#is(keyExtFields, start)) return this.#first(Seen.EXT_FIELDS) && this.#scanExtFields();
-        break;
-    }
+    if (this.#isKey(keyCode, start, size)) return this.#scanInt32(Seen.CODE) && this.#choose(this.#number);
+    if (this.#isKey(keyFlag, start, size)) return this.#scanFlag();
+    if (this.#isKey(keyOpaque, start, size)) return this.#scanOpaque();
+    if (this.#isKey(keyVersion, start, size)) return this.#scanVersion();
+    if (this.#isKey(keyLanguage, start, size)) return this.#scanLanguage();
+    if (this.#isKey(keyExtFields, start, size)) return this.#first(Seen.EXT_FIELDS) && this.#scanExtFields();
     return this.#scanValue();
+  }
+
+  #scanFlag(): boolean {
+    if (!this.#scanInt32(Seen.FLAG)) return false;
+    this.flag = this.#number;
+    return true;
+  }
+
+  #scanOpaque(): boolean {
+    if (!this.#scanInt32(Seen.OPAQUE)) return false;
+    this.opaque = this.#number;
+    return true;
+  }
+
+  #scanVersion(): boolean {
+    if (!this.#scanInt32(Seen.VERSION)) return false;
+    this.version = this.#number;
+    return true;
   }
 
   /** Only hot commands go on, and only when the code stands before the fields. */
@@ -326,15 +361,45 @@ export class HeaderScanner implements HeaderView {
       return true;
     }
     for (let count = 1; count <= this.#fieldsMax; count++) {
-      const slot = this.#scanName(row);
-      if (slot === unusual || !this.#expect(0x3a) || !this.#scanValue()) return false;
-      if (slot >= 0) this.#put(slot);
+      if (!this.#scanUsualField(row)) {
+        const slot = this.#scanName(row);
+        if (slot === unusual || !this.#expect(0x3a) || !this.#scanValue()) return false;
+        if (slot >= 0) this.#put(slot);
+      }
       const next = this.#peek();
       this.#at++;
       if (next === 0x7d) return true;
       if (next !== 0x2c) return false;
     }
     return false;
+  }
+
+  /** `"name":"value"` without white space, escapes or anything outside ASCII: almost all fields. Else nothing is read. */
+  #scanUsualField(row: HotRow): boolean {
+    const bytes = this.#bytes;
+    const end = this.#end;
+    let at = this.#at;
+    if (bytes[at] !== 0x22) return false;
+    let slot: number;
+    if (bytes[at + 2] === 0x22) {
+      slot = row.letters[bytes[at + 1]];
+      at += 2;
+    } else {
+      const nameAt = at + 1;
+      let hash = nameHashStart;
+      for (at = nameAt; at < end && special[bytes[at]] === 0; at++) hash = nameHashStep(hash, bytes[at]);
+      if (at >= end || bytes[at] !== 0x22) return false;
+      slot = row.slotOf(bytes, nameAt, at, hash);
+    }
+    if (slot < 0 || bytes[at + 1] !== 0x3a || bytes[at + 2] !== 0x22) return false;
+    const valueAt = at + 3;
+    for (at = valueAt; at < end && special[bytes[at]] === 0; at++);
+    if (at >= end || bytes[at] !== 0x22) return false;
+    this.#starts[slot] = valueAt;
+    this.#ends[slot] = at;
+    this.#marks[slot] = Mark.NONE;
+    this.#at = at + 1;
+    return true;
   }
 
   /** The slot of the name that stands here, −1 for one that the row does not know, or `unusual`. */
@@ -458,6 +523,17 @@ export class HeaderScanner implements HeaderView {
     if ((this.#seen & key) !== 0) return false;
     this.#seen |= key;
     return true;
+  }
+
+  /** Passes `text` when it stands here, all of it. */
+  #pass(text: Buffer): boolean {
+    if (this.#at + text.length > this.#end || !this.#is(text, this.#at)) return false;
+    this.#at += text.length;
+    return true;
+  }
+
+  #isKey(key: Buffer, start: number, size: number): boolean {
+    return key.length === size && this.#is(key, start);
   }
 
   #is(key: Buffer, start: number): boolean {

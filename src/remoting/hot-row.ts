@@ -11,6 +11,8 @@ export const nameHashStep = (hash: number, byte: number): number => (Math.imul(h
 export class HotRow {
   readonly command: PreparedCommand;
   readonly fieldCount: number;
+  /** Slot by the only letter of its name, −1 for none: SEND_MESSAGE_V2 and its kin. */
+  readonly letters = new Int8Array(256).fill(-1);
   readonly #names: readonly Buffer[];
   /** Slot + 1 by hash; 0 for none. */
   readonly #table: Uint8Array;
@@ -20,6 +22,7 @@ export class HotRow {
     this.fieldCount = command.request.length;
     this.#names = command.request.map(({ wire }) => Buffer.from(wire, 'latin1'));
     this.#table = makeTable(this.#names);
+    for (const [slot, name] of this.#names.entries()) if (name.length === 1) this.letters[name[0]] = slot;
   }
 
   /** The slot of the name `bytes[start, end)`, whose hash is given; −1 when the row has no such field. */

@@ -4,6 +4,8 @@ import { type Channel, type ChannelHub, Counters } from './channel.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { FrameError } from './frame.ts';
+import { type FrameKind, frameKind } from './frame-writer.ts';
+import { Flag } from './header.ts';
 import { HeaderScanner } from './header-scanner.ts';
 import type { RemotingLimits } from './limits.ts';
 import { BlockPool } from './outbox.ts';
@@ -17,7 +19,8 @@ export class Hub implements ChannelHub {
   readonly log: Log;
   readonly limits: RemotingLimits;
   readonly dispatch: Dispatch;
-  readonly language: string;
+  readonly requestKind: FrameKind;
+  readonly onewayKind: FrameKind;
   readonly scanner: HeaderScanner;
   readonly pool = new BlockPool();
   readonly deadlines: Deadlines;
@@ -40,7 +43,8 @@ export class Hub implements ChannelHub {
     this.log = ports.log;
     this.limits = limits;
     this.dispatch = dispatch;
-    this.language = language;
+    this.requestKind = frameKind(0, language);
+    this.onewayKind = frameKind(Flag.ONEWAY, language);
     this.scanner = new HeaderScanner(dispatch.hotRows, limits.headerFieldsMax);
     this.deadlines = new Deadlines(ports.clock, ports.timers);
     this.sweptMs = ports.clock.monotonicMs();

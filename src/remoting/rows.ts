@@ -20,11 +20,32 @@ export interface PreparedField {
   readonly binaryKey: Buffer;
 }
 
+/** What a writer needs of a header's fields. */
+export interface PreparedHeader {
+  readonly fields: readonly PreparedField[];
+  readonly texts: readonly PreparedField[];
+  /** Bytes that suffice for all fields of either serialization, the texts' contents not counted. */
+  readonly sizeWithoutTexts: number;
+}
+
 export interface PreparedCommand {
   readonly command: CommandName;
   readonly row: Command;
   readonly request: readonly PreparedField[];
   readonly response: readonly PreparedField[];
+  readonly requestHeader: PreparedHeader;
+  readonly responseHeader: PreparedHeader;
+}
+
+/** The digits of any safe integer, with sign, quote and comma. */
+const numberSizeMax = 24;
+
+function prepareHeader(fields: readonly PreparedField[]): PreparedHeader {
+  return {
+    fields,
+    texts: fields.filter(({ kind }) => kind === 'text'),
+    sizeWithoutTexts: fields.reduce((sum, { jsonKey }) => sum + jsonKey.length + numberSizeMax, 0),
+  };
 }
 
 function prepareFields(fields: Fields): PreparedField[] {
@@ -46,7 +67,10 @@ function prepareFields(fields: Fields): PreparedField[] {
 
 function prepare(command: CommandName): PreparedCommand {
   const row: Command = commands[command];
-  return { command, row, request: prepareFields(row.request), response: prepareFields(row.response) };
+  const request = prepareFields(row.request);
+  const response = prepareFields(row.response);
+  const requestHeader = prepareHeader(request);
+  return { command, row, request, response, requestHeader, responseHeader: prepareHeader(response) };
 }
 
 const byName = new Map<CommandName, PreparedCommand>(
