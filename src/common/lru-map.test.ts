@@ -12,6 +12,8 @@ test('over its maximum the entry that was used least recently goes', () => {
   assert.equal(map.get('a'), 1);
   assert.equal(map.get('c'), 3);
   assert.equal(map.size, 2);
+  assert.deepEqual([...map.keys()], ['a', 'c']);
+  assert.deepEqual([...map.values()], [1, 3]);
 });
 
 test('setting a present key replaces it and drops nothing', () => {

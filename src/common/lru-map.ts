@@ -37,6 +37,16 @@ export class LruMap<K, V> {
     return this.#entries.delete(key);
   }
 
+  /** Least recently used first. */
+  keys(): IterableIterator<K> {
+    return this.#entries.keys();
+  }
+
+  /** Least recently used first. */
+  values(): IterableIterator<V> {
+    return this.#entries.values();
+  }
+
   clear(): void {
     this.#entries.clear();
   }

@@ -1,0 +1,95 @@
+import type { AssignedQueue } from './assigned-queue.ts';
+import type { Client } from './client.ts';
+import { type Consumption, callListener, type Listener, sendBack } from './consumption.ts';
+import type { OffsetStore } from './offset-store.ts';
+import type { ReceivedMessage } from './received-message.ts';
+import { Slots } from './slots.ts';
+
+export interface OrderedConsumptionOptions {
+  client: Client;
+  group: string;
+  listener: Listener;
+  offsets: OffsetStore;
+  /** Queues that are consumed at once. */
+  concurrency: number;
+  /** Messages for one call of the listener. */
+  batchSizeMax: number;
+  /** After so many failures a message goes to the dead-letter queue; until then it holds up its queue. */
+  maxReconsumeTimes: number;
+  /** A broadcast consumer shares its queues with nobody, and needs no locks. */
+  broadcast: boolean;
+}
+
+/** Before a batch that failed is tried again. */
+const retryDelayMs = 1000;
+/** Between looks whether the lock has come back. */
+const unlockedDelayMs = 100;
+
+const deadLetter = -1;
+
+/** One batch after the other in each queue, while the queue's lock is held. A batch that fails is tried again. */
+export class OrderedConsumption implements Consumption {
+  readonly #options: OrderedConsumptionOptions;
+  readonly #slots: Slots;
+  readonly #running = new Map<AssignedQueue, Promise<void>>();
+
+  constructor(options: OrderedConsumptionOptions) {
+    this.#options = options;
+    this.#slots = new Slots(options.concurrency);
+  }
+
+  onMessages(assigned: AssignedQueue): void {
+    if (this.#running.has(assigned)) return;
+    this.#running.set(assigned, this.#consume(assigned));
+  }
+
+  async idle(assigned?: AssignedQueue): Promise<void> {
+    if (assigned === undefined) await Promise.all(this.#running.values());
+    else await this.#running.get(assigned);
+  }
+
+  async #consume(assigned: AssignedQueue): Promise<void> {
+    while (!assigned.lifetime.ended && !assigned.process.isEmpty) {
+      const retry = await this.#consumeBatch(assigned);
+      if (retry !== undefined) await assigned.lifetime.sleep(retry);
+    }
+    this.#running.delete(assigned);
+  }
+
+  /** Gives how long to wait before the next batch, if at all. */
+  async #consumeBatch(assigned: AssignedQueue): Promise<number | undefined> {
+    const { client, listener, batchSizeMax, broadcast } = this.#options;
+    await this.#slots.acquire();
+    try {
+      if (assigned.lifetime.ended) return undefined;
+      if (!broadcast && !assigned.isLocked) return unlockedDelayMs;
+      const { process } = assigned;
+      const batch = process.first(batchSizeMax);
+      const outcome = await callListener(client, listener, batch, assigned.queue);
+      // The offset was moved meanwhile: what was consumed counts no more.
+      if (assigned.process !== process) return undefined;
+      if (outcome === 'later' && (await this.#holdsUp(batch))) return retryDelayMs;
+      for (const message of batch) process.finish(message);
+      this.#options.offsets.update(assigned.queue, process.commitOffset);
+      return undefined;
+    } finally {
+      this.#slots.release();
+    }
+  }
+
+  /** Whether a failed batch stays at the head of its queue: unless all of it failed too often and became dead letters. */
+  async #holdsUp(batch: readonly ReceivedMessage[]): Promise<boolean> {
+    const { client, group, maxReconsumeTimes } = this.#options;
+    let stays = false;
+    for (const message of batch) {
+      const isDead =
+        message.reconsumeTimes >= maxReconsumeTimes &&
+        (await sendBack(client, group, message, deadLetter, maxReconsumeTimes));
+      if (!isDead) {
+        message.reconsumeTimes++;
+        stays = true;
+      }
+    }
+    return stays;
+  }
+}
