@@ -10,6 +10,7 @@ export type {
   OpenMode,
 } from './disk.ts';
 export { DiskError } from './disk.ts';
+export { makeDurableDirectory } from './durable-directory.ts';
 export type { Env } from './env.ts';
 export type { Host, HostInterface } from './host.ts';
 export type { Log } from './log.ts';

@@ -1,4 +1,5 @@
 import { type Disk, DiskError } from './disk.ts';
+import { makeDurableDirectory, parentOf } from './durable-directory.ts';
 
 /**
  * A small file that is always replaced as a whole (`kvConfig.json`, `topics.json`…): written to `<path>.tmp`, synced,
@@ -59,8 +60,8 @@ export class StateFile {
 
   async #write(): Promise<void> {
     const bytes = await this.#encode();
-    const directory = directoryOf(this.path);
-    await this.#disk.makeDirectory(directory);
+    const directory = parentOf(this.path);
+    await makeDurableDirectory(this.#disk, directory);
     const temporary = `${this.path}.tmp`;
     const file = await this.#disk.open(temporary, 'create');
     try {
@@ -108,9 +109,4 @@ async function readWhole(disk: Disk, path: string): Promise<Uint8Array | undefin
     if (error instanceof DiskError && error.code === 'ENOENT') return undefined;
     throw error;
   }
-}
-
-function directoryOf(path: string): string {
-  const slash = path.lastIndexOf('/');
-  return slash < 0 ? '.' : path.slice(0, Math.max(slash, 1));
 }
