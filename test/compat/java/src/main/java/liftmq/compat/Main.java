@@ -1,0 +1,92 @@
+package liftmq.compat;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+
+/**
+ * Runs scenarios by name against a name server and its broker, several at a time, and prints a JSON line for each:
+ * {@code {"scenario","facts","failures","tookMs"}}. Exits with 1 when one of them failed.
+ *
+ * <pre>Main NAMESRV BROKER THREADS SCENARIO…   or   Main list</pre>
+ *
+ * A scenario that needs the broker stopped, killed or started prints {@code {"control": …}}, and waits for a line on
+ * standard input that says it is done.
+ */
+public final class Main {
+    private static final BufferedReader CONTROL = new BufferedReader(new InputStreamReader(System.in));
+    private static final Map<String, Scenario> SCENARIOS = new LinkedHashMap<>();
+
+    static {
+        SendScenarios.register(SCENARIOS);
+        ConsumeScenarios.register(SCENARIOS);
+        PullScenarios.register(SCENARIOS);
+        OffsetScenarios.register(SCENARIOS);
+        RetryScenarios.register(SCENARIOS);
+        RefusalScenarios.register(SCENARIOS);
+        QueryScenarios.register(SCENARIOS);
+        RestartScenarios.register(SCENARIOS);
+    }
+
+    private Main() {
+    }
+
+    public static void main(String[] args) throws Exception {
+        if (args.length == 1 && args[0].equals("list")) {
+            SCENARIOS.keySet().forEach(System.out::println);
+            return;
+        }
+        if (args[0].equals("member")) {
+            ConsumeScenarios.groupMember(args[1], args[2], args[3], args[4]);
+            return;
+        }
+        List<String> names = List.of(args).subList(3, args.length);
+        ExecutorService threads = Executors.newFixedThreadPool(Integer.parseInt(args[2]));
+        List<Future<Boolean>> outcomes = new ArrayList<>();
+        for (String name : names) {
+            Scenario scenario = SCENARIOS.get(name);
+            if (scenario == null) {
+                throw new IllegalArgumentException("unknown scenario " + name + "; known: " + SCENARIOS.keySet());
+            }
+            outcomes.add(threads.submit(() -> run(name, scenario, args[0], args[1])));
+        }
+        boolean passed = true;
+        for (Future<Boolean> outcome : outcomes) {
+            passed &= outcome.get();
+        }
+        System.exit(passed ? 0 : 1);
+    }
+
+    private static boolean run(String name, Scenario scenario, String namesrv, String broker) {
+        long start = System.nanoTime();
+        Run run = new Run(name, namesrv, broker);
+        try (run) {
+            scenario.run(run);
+        } catch (Throwable trouble) {
+            run.failed(trouble);
+        }
+        say(run.report((System.nanoTime() - start) / 1_000_000));
+        return run.passed();
+    }
+
+    /** Asks whoever started this process to do something to the broker, and waits until it is done. */
+    static void control(String what) throws IOException {
+        say(Facts.json(Map.of("control", what)));
+        String done = CONTROL.readLine();
+        if (!"done".equals(done)) {
+            throw new IOException("control " + what + " was answered with " + done);
+        }
+    }
+
+    private static synchronized void say(String line) {
+        System.out.println(line);
+        System.out.flush();
+    }
+}

@@ -1,0 +1,200 @@
+package liftmq.compat;
+
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.rocketmq.client.ClientConfig;
+import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
+import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.producer.SendResult;
+import org.apache.rocketmq.common.TopicConfig;
+import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
+import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageQueue;
+import org.apache.rocketmq.tools.admin.DefaultMQAdminExt;
+
+/** What one scenario works with: names of its own, clients that are closed after it, facts and expectations. */
+final class Run implements AutoCloseable {
+    static final String CLUSTER = "DefaultCluster";
+    static final String BROKER = "broker-a";
+    private static final int FAILURES_MAX = 20;
+    private static final AtomicInteger CLIENTS = new AtomicInteger();
+
+    final String name;
+    final String namesrv;
+    final String broker;
+    private final Map<String, Object> facts = new TreeMap<>();
+    private final List<String> failures = new ArrayList<>();
+    private final Deque<AutoCloseable> opened = new ArrayDeque<>();
+    private Wire wire;
+    private DefaultMQAdminExt admin;
+
+    Run(String name, String namesrv, String broker) {
+        this.name = name;
+        this.namesrv = namesrv;
+        this.broker = broker;
+    }
+
+    String topic() {
+        return "T-" + name;
+    }
+
+    String topic(String suffix) {
+        return "T-" + name + "-" + suffix;
+    }
+
+    String group() {
+        return "G-" + name;
+    }
+
+    String group(String suffix) {
+        return "G-" + name + "-" + suffix;
+    }
+
+    /** A fact that any compatible broker must let a client see. */
+    synchronized void saw(String fact, Object value) {
+        facts.put(fact, value);
+    }
+
+    /** What the program itself insists on, whatever the broker. */
+    synchronized void expect(boolean holds, String sentence) {
+        if (!holds && failures.size() < FAILURES_MAX) {
+            failures.add(sentence);
+        }
+    }
+
+    synchronized void failed(Throwable cause) {
+        StringBuilder text = new StringBuilder(cause.toString());
+        for (StackTraceElement frame : cause.getStackTrace()) {
+            if (frame.getClassName().startsWith("liftmq.")) {
+                text.append(" at ").append(frame.getFileName()).append(':').append(frame.getLineNumber());
+            }
+        }
+        expect(false, text.toString());
+    }
+
+    synchronized String report(long tookMs) {
+        Map<String, Object> line = new TreeMap<>();
+        line.put("scenario", name);
+        line.put("facts", facts);
+        line.put("failures", failures);
+        line.put("tookMs", tookMs);
+        return Facts.json(line);
+    }
+
+    synchronized boolean passed() {
+        return failures.isEmpty();
+    }
+
+    /** Waits until the condition holds, at most so many seconds; says whether it came to hold. */
+    boolean await(int seconds, Callable<Boolean> condition) throws Exception {
+        long deadline = System.nanoTime() + seconds * 1_000_000_000L;
+        while (System.nanoTime() < deadline) {
+            if (condition.call()) {
+                return true;
+            }
+            Thread.sleep(20);
+        }
+        return condition.call();
+    }
+
+    void awaitOrFail(int seconds, String sentence, Callable<Boolean> condition) throws Exception {
+        expect(await(seconds, condition), sentence + " (waited " + seconds + " s)");
+    }
+
+    private <C extends ClientConfig> C configured(C client) {
+        client.setNamesrvAddr(namesrv);
+        client.setInstanceName(name + "-" + CLIENTS.incrementAndGet());
+        return client;
+    }
+
+    /** Closes it after the scenario, last opened first. */
+    <C extends AutoCloseable> C closing(C resource) {
+        opened.push(resource);
+        return resource;
+    }
+
+    DefaultMQProducer newProducer() {
+        DefaultMQProducer producer = configured(new DefaultMQProducer("P-" + name));
+        opened.push(producer::shutdown);
+        return producer;
+    }
+
+    DefaultMQProducer producer() throws Exception {
+        DefaultMQProducer producer = newProducer();
+        producer.start();
+        return producer;
+    }
+
+    DefaultMQPushConsumer newPushConsumer(String group) {
+        DefaultMQPushConsumer consumer = configured(new DefaultMQPushConsumer(group));
+        consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+        opened.push(consumer::shutdown);
+        return consumer;
+    }
+
+    DefaultLitePullConsumer newLitePullConsumer(String group) {
+        DefaultLitePullConsumer consumer = configured(new DefaultLitePullConsumer(group));
+        consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+        opened.push(consumer::shutdown);
+        return consumer;
+    }
+
+    synchronized Wire wire() {
+        if (wire == null) {
+            wire = closing(new Wire());
+        }
+        return wire;
+    }
+
+    synchronized DefaultMQAdminExt admin() throws Exception {
+        if (admin == null) {
+            admin = configured(new DefaultMQAdminExt());
+            admin.setAdminExtGroup("A-" + name);
+            admin.start();
+            opened.push(admin::shutdown);
+        }
+        return admin;
+    }
+
+    /** Creates the topic on the broker, and waits until the name server knows it. */
+    void createTopic(String topic, int queueCount) throws Exception {
+        admin().createAndUpdateTopicConfig(broker, new TopicConfig(topic, queueCount, queueCount));
+        awaitOrFail(10, "the name server knows " + topic, () -> {
+            try {
+                return !admin().examineTopicRouteInfo(topic).getQueueDatas().isEmpty();
+            } catch (org.apache.rocketmq.client.exception.MQClientException unknown) {
+                return false;
+            }
+        });
+    }
+
+    MessageQueue queue(String topic, int queueId) {
+        return new MessageQueue(topic, BROKER, queueId);
+    }
+
+    /** Sends bodies prefix0, prefix1, … in turn to the topic's queues, starting with queue 0. */
+    List<SendResult> send(DefaultMQProducer producer, String topic, String prefix, int count, int queueCount)
+        throws Exception {
+        List<SendResult> results = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            Message message = new Message(topic, (prefix + i).getBytes(StandardCharsets.UTF_8));
+            results.add(producer.send(message, queue(topic, i % queueCount)));
+        }
+        return results;
+    }
+
+    @Override
+    public void close() throws Exception {
+        while (!opened.isEmpty()) {
+            opened.pop().close();
+        }
+    }
+}

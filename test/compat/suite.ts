@@ -1,0 +1,47 @@
+// Runs every scenario group against one server as tests, in one fresh store.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import test from 'node:test';
+import { checkOutcome, recordFacts } from './facts.ts';
+import { runScenarios, scenarioGroups } from './scenarios.ts';
+import type { Server, ServerOptions } from './server.ts';
+import { missingToolchain } from './toolchain.ts';
+
+const groupTimeoutMs = 300_000;
+
+/** `COMPAT_ONLY` narrows any run down to scenarios by name; `only` is the choice of the suite itself. */
+export function compatibilitySuite(
+  startServer: (options: ServerOptions) => Server,
+  options: { port: number; only?: readonly string[]; record: boolean },
+): void {
+  const skip = missingToolchain() ?? false;
+  const chosen = process.env.COMPAT_ONLY?.split(',') ?? options.only;
+  test('the official Java client sees what it sees with Apache RocketMQ 5.5.0', { skip }, async (suite) => {
+    const dir = mkdtempSync(path.join(os.tmpdir(), 'liftmq-compat-'));
+    const server = startServer({ dir, port: options.port });
+    await server.start();
+    try {
+      for (const group of scenarioGroups) {
+        await suite.test(group.name, { timeout: groupTimeoutMs }, async (groupTest) => {
+          const outcomes = await runScenarios(server, group, {
+            dir,
+            ...(chosen === undefined ? {} : { only: new Set(chosen) }),
+          });
+          for (const outcome of outcomes) {
+            if (options.record && outcome.failures.length === 0) {
+              recordFacts(group.name, [outcome]);
+            }
+            await groupTest.test(`${outcome.scenario} (${outcome.tookMs} ms)`, () =>
+              checkOutcome(group.name, outcome, server.name),
+            );
+          }
+        });
+      }
+    } finally {
+      await server.close();
+    }
+    rmSync(dir, { recursive: true, force: true });
+  });
+}
