@@ -1,0 +1,246 @@
+import type { Clock, Log, Timer, Timers } from '../io/mod.ts';
+import type { Peer } from '../remoting/mod.ts';
+
+/**
+ * Who is connected: producers and consumers by group, as their heartbeats say. A client leaves by unregistering, by
+ * closing its connection, or by silence; the others of its consumer group are told at once, so that they share the
+ * queues anew (RocketMQ: ConsumerManager, ProducerManager).
+ */
+export interface Client {
+  readonly peer: Peer;
+  readonly clientId: string;
+  readonly language: string | undefined;
+  readonly version: number;
+  seenMs: number;
+}
+
+/** What a group reads of one topic. */
+export interface Subscription {
+  readonly topic: string;
+  readonly subString: string;
+  readonly expressionType: string;
+  readonly subVersion: number;
+  readonly classFilterMode: boolean;
+  readonly tagsSet: readonly string[];
+  readonly codeSet: readonly number[];
+  /** By tags code; undefined: everything. */
+  readonly accepts: ((tagsCode: number) => boolean) | undefined;
+}
+
+/** How a group consumes, as its last heartbeat said. */
+export interface ConsumerKind {
+  readonly consumeType: string;
+  readonly messageModel: string;
+  readonly consumeFromWhere: string;
+}
+
+export interface ConsumerGroup extends ConsumerKind {
+  /** By peer. */
+  readonly clients: ReadonlyMap<number, Client>;
+  readonly subscriptions: ReadonlyMap<string, Subscription>;
+}
+
+interface MutableGroup extends ConsumerGroup {
+  consumeType: string;
+  messageModel: string;
+  consumeFromWhere: string;
+  readonly clients: Map<number, Client>;
+  subscriptions: ReadonlyMap<string, Subscription>;
+  /** Of the last heartbeat of the second kind; 0 for the first. */
+  fingerprint: number;
+  notify: boolean;
+}
+
+interface Connected {
+  readonly producerGroups: Set<string>;
+  readonly consumerGroups: Set<string>;
+}
+
+const scanPeriodMs = 10_000;
+
+export interface RegistryRules {
+  readonly channelExpiredTimeout: number;
+  readonly notifyConsumerIdsChangedEnable: boolean;
+  readonly enableRegisterProducer: boolean;
+}
+
+export class ClientRegistry {
+  readonly #rules: RegistryRules;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #consumers = new Map<string, MutableGroup>();
+  readonly #producers = new Map<string, Map<number, Client>>();
+  readonly #peers = new Map<number, Connected>();
+  readonly #scan: Timer;
+
+  constructor(rules: RegistryRules, ports: { clock: Clock; timers: Timers; log: Log }) {
+    this.#rules = rules;
+    this.#clock = ports.clock;
+    this.#log = ports.log;
+    this.#scan = ports.timers.every(scanPeriodMs, () => this.#expire());
+  }
+
+  consumerGroup(name: string): ConsumerGroup | undefined {
+    return this.#consumers.get(name);
+  }
+
+  producers(group: string): ReadonlyMap<number, Client> | undefined {
+    return this.#producers.get(group);
+  }
+
+  counts(): { producers: number; consumers: number } {
+    let producers = 0;
+    let consumers = 0;
+    for (const clients of this.#producers.values()) producers += clients.size;
+    for (const group of this.#consumers.values()) consumers += group.clients.size;
+    return { producers, consumers };
+  }
+
+  registerProducer(group: string, peer: Peer, who: Pick<Client, 'clientId' | 'language' | 'version'>): void {
+    if (!this.#rules.enableRegisterProducer) return;
+    const connected = this.#connected(peer);
+    if (connected === undefined) return;
+    let clients = this.#producers.get(group);
+    if (clients === undefined) {
+      clients = new Map();
+      this.#producers.set(group, clients);
+    }
+    this.#touch(clients, peer, who);
+    connected.producerGroups.add(group);
+  }
+
+  /**
+   * Registers or renews a consumer. `subscriptions` undefined keeps what is known of the group (a heartbeat without
+   * them); `notify` is the group's own switch. Gives true when the group had another fingerprint before.
+   */
+  registerConsumer(
+    name: string,
+    peer: Peer,
+    who: Pick<Client, 'clientId' | 'language' | 'version'>,
+    kind: ConsumerKind,
+    subscriptions: readonly Subscription[] | undefined,
+    fingerprint: number,
+    notify: boolean,
+  ): boolean {
+    const connected = this.#connected(peer);
+    if (connected === undefined) return false;
+    let group = this.#consumers.get(name);
+    const isNew = group === undefined;
+    if (group === undefined) {
+      group = { ...kind, clients: new Map(), subscriptions: new Map(), fingerprint, notify };
+      this.#consumers.set(name, group);
+    }
+    Object.assign(group, kind);
+    group.notify = notify;
+    const joined = this.#touch(group.clients, peer, who);
+    connected.consumerGroups.add(name);
+    const resubscribed = subscriptions !== undefined && subscribe(group, subscriptions);
+    if (joined || resubscribed) {
+      this.#log.info(
+        'broker.group-changed',
+        { group: name, clientId: who.clientId, joined, resubscribed, clients: group.clients.size },
+        `${who.clientId} ${joined ? 'joined' : 'changed the subscription of'} group ${name}`,
+      );
+      this.#notify(name, group);
+    }
+    const fingerprintChanged = !isNew && group.fingerprint !== fingerprint;
+    group.fingerprint = fingerprint;
+    return fingerprintChanged;
+  }
+
+  unregisterProducer(group: string, peer: Peer): void {
+    this.#peers.get(peer.id)?.producerGroups.delete(group);
+    this.#removeProducer(group, peer.id);
+  }
+
+  unregisterConsumer(group: string, peer: Peer): void {
+    this.#peers.get(peer.id)?.consumerGroups.delete(group);
+    this.#removeConsumer(group, peer.id);
+  }
+
+  close(): void {
+    this.#scan.cancel();
+  }
+
+  /** True when the client is new on this connection. */
+  #touch(clients: Map<number, Client>, peer: Peer, who: Pick<Client, 'clientId' | 'language' | 'version'>): boolean {
+    const seenMs = this.#clock.monotonicMs();
+    const known = clients.get(peer.id);
+    if (known !== undefined && known.clientId === who.clientId) {
+      known.seenMs = seenMs;
+      return false;
+    }
+    clients.set(peer.id, { peer, ...who, seenMs });
+    return known === undefined;
+  }
+
+  /** The peer's entry, made at its first registration. Undefined when the connection is gone already. */
+  #connected(peer: Peer): Connected | undefined {
+    const known = this.#peers.get(peer.id);
+    if (known !== undefined) return known;
+    const connected: Connected = { producerGroups: new Set(), consumerGroups: new Set() };
+    this.#peers.set(peer.id, connected);
+    peer.onClose(() => {
+      this.#peers.delete(peer.id);
+      for (const group of connected.producerGroups) this.#removeProducer(group, peer.id);
+      for (const group of connected.consumerGroups) this.#removeConsumer(group, peer.id);
+    });
+    return this.#peers.get(peer.id);
+  }
+
+  #removeProducer(group: string, peerId: number): void {
+    const clients = this.#producers.get(group);
+    if (clients?.delete(peerId) && clients.size === 0) this.#producers.delete(group);
+  }
+
+  #removeConsumer(name: string, peerId: number): void {
+    const group = this.#consumers.get(name);
+    const client = group?.clients.get(peerId);
+    if (group === undefined || client === undefined) return;
+    group.clients.delete(peerId);
+    this.#log.info(
+      'broker.group-changed',
+      { group: name, clientId: client.clientId, left: true, clients: group.clients.size },
+      `${client.clientId} left group ${name}`,
+    );
+    if (group.clients.size === 0) this.#consumers.delete(name);
+    else this.#notify(name, group);
+  }
+
+  #notify(name: string, group: MutableGroup): void {
+    if (!this.#rules.notifyConsumerIdsChangedEnable || !group.notify || group.messageModel === 'BROADCASTING') return;
+    for (const client of group.clients.values()) {
+      client.peer.notify('notifyConsumerIdsChanged', { consumerGroup: name });
+    }
+  }
+
+  /** Closing the connection removes the client from all its groups. */
+  #expire(): void {
+    const limitMs = this.#clock.monotonicMs() - this.#rules.channelExpiredTimeout;
+    const silent = new Set<Peer>();
+    for (const clients of this.#producers.values()) collectSilent(clients, limitMs, silent);
+    for (const group of this.#consumers.values()) collectSilent(group.clients, limitMs, silent);
+    for (const peer of silent) peer.close(`no heartbeat for ${this.#rules.channelExpiredTimeout} ms`);
+  }
+}
+
+function collectSilent(clients: ReadonlyMap<number, Client>, limitMs: number, into: Set<Peer>): void {
+  for (const client of clients.values()) if (client.seenMs < limitMs) into.add(client.peer);
+}
+
+/** Takes the newer subscription of each topic; true when topics came or went (RocketMQ: updateSubscription). */
+function subscribe(group: MutableGroup, subscriptions: readonly Subscription[]): boolean {
+  const next = new Map<string, Subscription>();
+  let changed = false;
+  for (const subscription of subscriptions) {
+    const known = group.subscriptions.get(subscription.topic);
+    if (known === undefined) changed = true;
+    next.set(
+      subscription.topic,
+      known !== undefined && known.subVersion >= subscription.subVersion ? known : subscription,
+    );
+  }
+  for (const topic of group.subscriptions.keys()) if (!next.has(topic)) changed = true;
+  group.subscriptions = next;
+  return changed;
+}

@@ -1,0 +1,232 @@
+import { writeLooseJson } from '../common/mod.ts';
+import { type Clock, type Disk, type Log, StateFile, type Timer, type Timers } from '../io/mod.ts';
+import { decodeProperties, decodeRecord, PropertyName, type StoredMessage, SystemTopic } from '../message/mod.ts';
+import type { GetResult, MessageStore, PutResult } from '../store/mod.ts';
+import type { BrokerCounters } from './counters.ts';
+import { type DataVersion, firstVersion, readVersion, stepVersion } from './data-version.ts';
+import { asObject, fileBytes, readJsonState } from './json-state.ts';
+import type { MessageWriter } from './message-writer.ts';
+
+/**
+ * Delivers what lies in the schedule topic: queue n holds level n+1, so that each queue is in order of delivery, and one
+ * position per level is all there is to remember (`config/delayOffset.json`: `{"offsetTable":{1:120,2:7}}`).
+ *
+ * A position moves on when the delivered message is durable. A crash in between delivers again: at least once.
+ * (RocketMQ: ScheduleMessageService.)
+ */
+const pollPeriodMs = 100;
+const savePeriodMs = 10_000;
+/** Messages that one level delivers at a time, before the others have their turn. */
+const burstMax = 32;
+
+export interface DelayedDeliveryParts {
+  readonly store: Pick<MessageStore, 'get' | 'minOffset' | 'maxOffset'>;
+  readonly writer: MessageWriter;
+  readonly counters: BrokerCounters;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly disk: Disk;
+  readonly log: Log;
+  /** Level n is item n−1. */
+  readonly levelsMs: readonly number[];
+}
+
+interface Level {
+  readonly queueId: number;
+  readonly delayMs: number;
+  /** The first offset not delivered yet. */
+  offset: number;
+  /** Wall time before which nothing is due. */
+  nextMs: number;
+  busy: boolean;
+}
+
+export class DelayedDelivery {
+  readonly version: DataVersion;
+  readonly #parts: DelayedDeliveryParts;
+  readonly #file: StateFile;
+  readonly #levels: Level[];
+  readonly #repeating: Timer[] = [];
+  #underWay: Promise<void> = Promise.resolve();
+  #dirty = false;
+  #closed = false;
+
+  private constructor(parts: DelayedDeliveryParts, path: string) {
+    this.#parts = parts;
+    this.version = firstVersion(parts.clock);
+    this.#levels = parts.levelsMs.map((delayMs, queueId) => ({ queueId, delayMs, offset: 0, nextMs: 0, busy: false }));
+    this.#file = new StateFile(
+      parts.disk,
+      path,
+      () =>
+        fileBytes({
+          dataVersion: writeLooseJson(this.version),
+          offsetTable: writeLooseJson(new Map(this.#levels.map(({ queueId, offset }) => [queueId + 1, offset]))),
+        }),
+      { keepPrevious: true },
+    );
+  }
+
+  /** Reads the positions and begins to deliver. */
+  static async start(parts: DelayedDeliveryParts, path: string): Promise<DelayedDelivery> {
+    const delivery = new DelayedDelivery(parts, path);
+    const json = await readJsonState(parts.disk, path);
+    const offsets = asObject(json?.offsetTable) ?? {};
+    for (const level of delivery.#levels) {
+      const offset = offsets[String(level.queueId + 1)];
+      // Clamped, since the log's end may have been cut after the file was written.
+      const max = parts.store.maxOffset(SystemTopic.SCHEDULE, level.queueId);
+      if (typeof offset === 'number') level.offset = Math.min(offset, max);
+    }
+    Object.assign(delivery.version, readVersion(json?.dataVersion));
+    delivery.#repeating.push(
+      parts.timers.every(pollPeriodMs, () => delivery.#poll()),
+      parts.timers.every(savePeriodMs, () => delivery.#saveOrLog()),
+    );
+    return delivery;
+  }
+
+  /** `done,max` of each level, as administrators see it. */
+  progress(): { level: number; offset: number; maxOffset: number }[] {
+    return this.#levels.map(({ queueId, offset }) => ({
+      level: queueId + 1,
+      offset,
+      maxOffset: this.#parts.store.maxOffset(SystemTopic.SCHEDULE, queueId),
+    }));
+  }
+
+  /** Lets deliveries under way end, then writes the positions. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const timer of this.#repeating) timer.cancel();
+    await this.#underWay;
+    await this.#save();
+  }
+
+  #poll(): void {
+    const nowMs = this.#parts.clock.wallMs();
+    for (const level of this.#levels) {
+      if (level.busy) continue;
+      // The clock may have gone back: nothing waits longer than its own delay.
+      if (level.nextMs > nowMs && level.nextMs <= nowMs + level.delayMs) continue;
+      if (level.offset >= this.#parts.store.maxOffset(SystemTopic.SCHEDULE, level.queueId)) continue;
+      level.busy = true;
+      const run = this.#deliverDue(level)
+        .catch((cause) => {
+          this.#parts.log.error(
+            'broker.delayed-delivery-failed',
+            { level: level.queueId + 1, offset: level.offset, cause },
+            `delay level ${level.queueId + 1} stops at ${level.offset} and is tried again`,
+          );
+        })
+        .finally(() => {
+          level.busy = false;
+        });
+      this.#underWay = Promise.all([this.#underWay, run]).then(() => undefined);
+    }
+  }
+
+  async #deliverDue(level: Level): Promise<void> {
+    const { store, clock } = this.#parts;
+    while (!this.#closed) {
+      const result = await store.get({
+        topic: SystemTopic.SCHEDULE,
+        queueId: level.queueId,
+        offset: level.offset,
+        maxMessages: burstMax,
+      });
+      try {
+        if (result.status !== 'FOUND') {
+          // What lies behind the beginning or beyond the end is gone.
+          if (result.nextOffset !== level.offset) this.#moveTo(level, result.nextOffset);
+          return;
+        }
+        for (const message of recordsOf(result)) {
+          const nowMs = clock.wallMs();
+          const dueMs = Math.min(message.storeTimestampMs + level.delayMs, nowMs + level.delayMs);
+          if (dueMs > nowMs) {
+            level.nextMs = dueMs;
+            return;
+          }
+          await this.#deliver(level, message);
+          if (this.#closed) return;
+        }
+      } finally {
+        result.release();
+      }
+    }
+  }
+
+  async #deliver(level: Level, message: StoredMessage): Promise<void> {
+    const properties = decodeProperties(message.properties);
+    const topic = properties.get(PropertyName.REAL_TOPIC);
+    const queueId = Number(properties.get(PropertyName.REAL_QID));
+    if (topic === undefined || !Number.isInteger(queueId) || queueId < 0 || topic === SystemTopic.TRANS_HALF) {
+      this.#parts.log.error(
+        'broker.delayed-message-dropped',
+        { level: level.queueId + 1, offset: message.queueOffset, topic },
+        `a delayed message says no topic and queue to go to (REAL_TOPIC, REAL_QID): dropped`,
+      );
+      this.#moveTo(level, message.queueOffset + 1);
+      return;
+    }
+    properties.delete(PropertyName.DELAY);
+    properties.delete(PropertyName.TIMER_DELIVER_MS);
+    properties.delete(PropertyName.TIMER_DELAY_SEC);
+    properties.set(PropertyName.WAIT, 'false');
+    const { flag, sysFlag, bornTimestampMs, bornIp, bornPort, reconsumeTimes, body } = message;
+    const result = await new Promise<PutResult>((resolve) =>
+      this.#parts.writer.write(
+        {
+          topic,
+          queueId,
+          flag,
+          sysFlag,
+          bornTimestampMs,
+          bornIp,
+          bornPort,
+          reconsumeTimes,
+          body,
+          properties,
+          // The position may only pass what cannot be lost.
+          waitForDurable: true,
+        },
+        resolve,
+      ),
+    );
+    if (result.status !== 'ok') throw new Error(`${result.status}: ${result.cause ?? 'not stored'}`);
+    this.#parts.counters.delayedDeliveredTotal++;
+    this.#moveTo(level, message.queueOffset + 1);
+  }
+
+  #moveTo(level: Level, offset: number): void {
+    level.offset = offset;
+    this.#dirty = true;
+  }
+
+  async #save(): Promise<void> {
+    if (!this.#dirty) return;
+    this.#dirty = false;
+    stepVersion(this.version, this.#parts.clock);
+    await this.#file.save();
+  }
+
+  #saveOrLog(): void {
+    this.#save().catch((cause) => {
+      this.#dirty = true;
+      this.#parts.log.error('broker.delay-offsets-not-saved', { cause }, `cannot write ${this.#file.path}`);
+    });
+  }
+}
+
+function recordsOf(result: GetResult): StoredMessage[] {
+  const messages: StoredMessage[] = [];
+  for (const chunk of result.chunks) {
+    for (let at = 0; at < chunk.length; ) {
+      const message = decodeRecord(chunk, at);
+      messages.push(message);
+      at += message.sizeBytes;
+    }
+  }
+  return messages;
+}

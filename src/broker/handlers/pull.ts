@@ -1,0 +1,362 @@
+/**
+ * Pulls (11, 361): messages of one queue from an offset on, by tag. What finds nothing is held when the client allows it
+ * (RocketMQ: PullMessageProcessor, DefaultPullMessageResultHandler).
+ */
+import type { Log } from '../../io/mod.ts';
+import { Perm, PullSysFlag } from '../../message/mod.ts';
+import {
+  type Call,
+  type HandlersOf,
+  type HeaderView,
+  type Reply,
+  ResponseCode,
+  ResponseError,
+  slotsOf,
+} from '../../remoting/mod.ts';
+import type { GetResult, GetStatus, MessageStore } from '../../store/mod.ts';
+import type { ClientRegistry, Subscription } from '../client-registry.ts';
+import type { ConsumerOffsets } from '../consumer-offsets.ts';
+import type { BrokerCounters } from '../counters.ts';
+import type { LongPolling } from '../long-polling.ts';
+import { isTagType, subscriptionOf } from '../subscription.ts';
+import type { SubscriptionGroup, SubscriptionGroups } from '../subscription-groups.ts';
+import type { Topic, Topics } from '../topics.ts';
+
+export interface PullParts {
+  readonly store: Pick<MessageStore, 'get'>;
+  readonly topics: Topics;
+  readonly groups: SubscriptionGroups;
+  readonly registry: ClientRegistry;
+  readonly offsets: ConsumerOffsets;
+  readonly polling: LongPolling;
+  readonly counters: BrokerCounters;
+  readonly log: Log;
+  readonly config: {
+    readonly brokerPermission: number;
+    readonly litePullMessageEnable: boolean;
+    readonly longPollingEnable: boolean;
+    readonly shortPollingTimeMills: number;
+    readonly rejectPullConsumerEnable: boolean;
+    readonly slaveReadEnable: boolean;
+  };
+}
+
+type PullCommand = 'pullMessage' | 'litePullMessage';
+type PullCall = Call<PullCommand>;
+
+/** The request, kept while it is held. */
+interface Pull {
+  readonly group: string;
+  readonly topic: string;
+  readonly queueId: number;
+  readonly offset: number;
+  readonly maxMessages: number;
+  readonly sysFlag: number;
+  readonly commitOffset: number;
+  readonly holdMs: number;
+  readonly expression: string;
+  readonly expressionType: string;
+  readonly subVersion: number;
+  readonly lite: boolean;
+}
+
+/** Messages of one answer; the store's own limits lie below it. */
+const messagesMax = 4096;
+/** How long a pull may be held; clients ask for 15 to 20 s. */
+const holdMaxMs = 30 * 60_000;
+
+/** Who forbids it, in the answer's header (RocketMQ: ForbiddenType). */
+const ForbiddenType = { BROKER: 1, GROUP: 2, TOPIC: 3, BROADCASTING: 4, SUBSCRIPTION: 5 } as const;
+
+/** A refusal that carries the header field forbiddenType. */
+class Forbidden extends ResponseError {
+  readonly forbiddenType: number;
+  constructor(forbiddenType: number, remark: string) {
+    super(ResponseCode.NO_PERMISSION, remark);
+    this.forbiddenType = forbiddenType;
+  }
+}
+
+export function pullHandlers(parts: PullParts): HandlersOf<'broker', PullCommand> {
+  const { store, topics, groups, registry, offsets, polling, counters, log, config } = parts;
+
+  /** `first`: it has not been held yet. Answers by the call, or holds it. */
+  function pull(request: Pull, call: PullCall, first: boolean): void {
+    const group = groupToPull(request);
+    const topic = topicToPull(request);
+    const subscription = subscriptionToPull(request, group, call);
+    const result = store.get({
+      topic: request.topic,
+      queueId: request.queueId,
+      offset: request.offset,
+      maxMessages: request.maxMessages,
+      accepts: subscription.accepts,
+    });
+    if (!(result instanceof Promise)) {
+      answer(request, call, first, group, topic, subscription, result);
+      return;
+    }
+    result.then(
+      (late) => answer(request, call, first, group, topic, subscription, late),
+      (cause) => fail(call, cause),
+    );
+  }
+
+  function groupToPull(request: Pull): SubscriptionGroup {
+    if ((config.brokerPermission & Perm.READ) === 0) {
+      throw new Forbidden(ForbiddenType.BROKER, 'the broker pulling message is forbidden (brokerPermission)');
+    }
+    if (request.lite && !config.litePullMessageEnable) {
+      throw new Forbidden(
+        ForbiddenType.BROKER,
+        'the broker for lite pull consumer is forbidden (litePullMessageEnable)',
+      );
+    }
+    const group = groups.findOrCreate(request.group);
+    if (group === undefined) {
+      throw new ResponseError(
+        ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST,
+        `subscription group [${request.group}] does not exist: create it, or allow autoCreateSubscriptionGroup`,
+      );
+    }
+    if (!group.consumeEnable) {
+      throw new Forbidden(ForbiddenType.GROUP, `subscription group no permission, ${request.group}`);
+    }
+    return group;
+  }
+
+  function topicToPull(request: Pull): Topic {
+    const topic = topics.get(request.topic);
+    if (topic === undefined) {
+      throw new ResponseError(ResponseCode.TOPIC_NOT_EXIST, `topic[${request.topic}] not exist, apply first please!`);
+    }
+    if ((topic.perm & Perm.READ) === 0) {
+      throw new Forbidden(ForbiddenType.TOPIC, `the topic[${request.topic}] pulling message is forbidden`);
+    }
+    if (request.queueId < 0 || request.queueId >= topic.readQueueNums) {
+      throw new ResponseError(
+        ResponseCode.INVALID_PARAMETER,
+        `queueId[${request.queueId}] is illegal, topic:[${request.topic}] topicConfig.readQueueNums:[${topic.readQueueNums}]`,
+      );
+    }
+    return topic;
+  }
+
+  function subscriptionToPull(request: Pull, group: SubscriptionGroup, call: PullCall): Subscription {
+    const subscription =
+      (request.sysFlag & PullSysFlag.SUBSCRIPTION) !== 0 ? ownSubscription(request) : groupSubscription(request, group);
+    if (config.rejectPullConsumerEnable) {
+      const consumers = registry.consumerGroup(request.group);
+      if (consumers?.consumeType !== 'CONSUME_PASSIVELY' && consumers?.clients.has(call.peer.id) !== true) {
+        throw new ResponseError(
+          ResponseCode.SUBSCRIPTION_NOT_EXIST,
+          `the consumer's group info not exist, or the pull consumer is rejected by server: ${request.group}`,
+        );
+      }
+    }
+    return subscription;
+  }
+
+  function ownSubscription(request: Pull): Subscription {
+    if (!isTagType(request.expressionType)) throw noSql(request.expressionType);
+    const subscription = subscriptionOf(request.topic, request.expression, request.subVersion);
+    if (subscription !== undefined) return subscription;
+    throw new ResponseError(
+      ResponseCode.SUBSCRIPTION_PARSE_FAILED,
+      `parse the consumer's subscription failed: ${JSON.stringify(request.expression)} names no tag`,
+    );
+  }
+
+  function groupSubscription(request: Pull, group: SubscriptionGroup): Subscription {
+    const consumers = registry.consumerGroup(request.group);
+    if (consumers === undefined) {
+      throw new ResponseError(
+        ResponseCode.SUBSCRIPTION_NOT_EXIST,
+        `the consumer's group info not exist: no heartbeat of group ${request.group} has come yet`,
+      );
+    }
+    if (!group.consumeBroadcastEnable && consumers.messageModel === 'BROADCASTING') {
+      throw new Forbidden(
+        ForbiddenType.BROADCASTING,
+        `the consumer group[${request.group}] can not consume by broadcast way`,
+      );
+    }
+    if (groups.isReadForbidden(request.group, request.topic)) {
+      throw new Forbidden(
+        ForbiddenType.SUBSCRIPTION,
+        `the consumer group[${request.group}] is forbidden for topic[${request.topic}]`,
+      );
+    }
+    const subscription = consumers.subscriptions.get(request.topic);
+    if (subscription === undefined) {
+      throw new ResponseError(
+        ResponseCode.SUBSCRIPTION_NOT_EXIST,
+        `the consumer's subscription not exist: group ${request.group} does not subscribe to ${request.topic}`,
+      );
+    }
+    if (subscription.subVersion < request.subVersion) {
+      throw new ResponseError(ResponseCode.SUBSCRIPTION_NOT_LATEST, "the consumer's subscription not latest");
+    }
+    if (!isTagType(subscription.expressionType)) throw noSql(subscription.expressionType);
+    return subscription;
+  }
+
+  function answer(
+    request: Pull,
+    call: PullCall,
+    first: boolean,
+    group: SubscriptionGroup,
+    topic: Topic,
+    subscription: Subscription,
+    result: GetResult,
+  ): void {
+    const code = codeOf(result.status, request.offset);
+    offsets.notePulled(request.group, request.topic, request.queueId, result.nextOffset);
+    if (first && (request.sysFlag & PullSysFlag.COMMIT_OFFSET) !== 0) {
+      offsets.commit(request.group, request.topic, request.queueId, request.commitOffset);
+    }
+    if (code === ResponseCode.PULL_NOT_FOUND && first && (request.sysFlag & PullSysFlag.SUSPEND) !== 0) {
+      result.release();
+      if (hold(request, call, subscription)) return;
+    }
+    const suggestWhichBrokerId = !config.slaveReadEnable
+      ? 0
+      : result.behindMemory
+        ? group.whichBrokerWhenConsumeSlowly
+        : group.brokerId;
+    const reply: Reply<PullCommand> = {
+      code,
+      remark: result.status,
+      fields: {
+        suggestWhichBrokerId,
+        nextBeginOffset: result.nextOffset,
+        minOffset: result.minOffset,
+        maxOffset: result.maxOffset,
+        topicSysFlag: topic.topicSysFlag,
+        groupSysFlag: group.groupSysFlag,
+      },
+    };
+    if (result.status !== 'FOUND') {
+      counters.pullsMissedTotal++;
+      if (code === ResponseCode.PULL_OFFSET_MOVED) noteMoved(request, result);
+      result.release();
+      call.reply(reply);
+      return;
+    }
+    counters.pullsFoundTotal++;
+    counters.messagesOutTotal += result.messageCount;
+    counters.bytesOutTotal += result.sizeBytes;
+    topic.counters.messagesOut += result.messageCount;
+    topic.counters.bytesOut += result.sizeBytes;
+    reply.body = result.chunks;
+    reply.taken = () => result.release();
+    call.reply(reply);
+  }
+
+  /** False when there is no room to hold it. */
+  function hold(request: Pull, call: PullCall, subscription: Subscription): boolean {
+    const wantedMs = config.longPollingEnable ? request.holdMs : config.shortPollingTimeMills;
+    return polling.hold({
+      peer: call.peer,
+      topic: request.topic,
+      queueId: request.queueId,
+      offset: request.offset,
+      accepts: subscription.accepts,
+      holdMs: Math.min(wantedMs, holdMaxMs),
+      run: () => {
+        try {
+          pull(request, call, false);
+        } catch (error) {
+          fail(call, error);
+        }
+      },
+    });
+  }
+
+  function noteMoved(request: Pull, result: GetResult): void {
+    const { group, topic, queueId, offset } = request;
+    const { nextOffset, minOffset, maxOffset } = result;
+    log.info(
+      'broker.pull-offset-moved',
+      { group, topic, queueId, offset, nextOffset, minOffset, maxOffset },
+      `group ${group} asked ${topic}-${queueId} from ${offset}, outside ${minOffset}..${maxOffset}: sent to ${nextOffset}`,
+    );
+  }
+
+  /** Of a pull whose handler has returned. */
+  function fail(call: PullCall, error: unknown): void {
+    if (error instanceof ResponseError) {
+      call.reply(refusalReply(error));
+      return;
+    }
+    log.error('broker.pull-failed', { cause: error }, 'a pull failed while reading');
+    const why = error instanceof Error ? error.message : String(error);
+    call.reply({ code: ResponseCode.SYSTEM_ERROR, remark: `the messages could not be read: ${why}` });
+  }
+
+  const receive =
+    (slots: ReturnType<typeof slotsOf<PullCommand>>) => (header: HeaderView, _: unknown, call: PullCall) => {
+      const request: Pull = {
+        group: header.name(slots.consumerGroup),
+        topic: header.name(slots.topic),
+        queueId: header.i32(slots.queueId),
+        offset: header.i64(slots.queueOffset),
+        maxMessages: Math.max(1, Math.min(messagesMax, header.i32(slots.maxMsgNums))),
+        sysFlag: header.i32(slots.sysFlag),
+        commitOffset: header.i64(slots.commitOffset),
+        holdMs: Math.max(0, header.i64(slots.suspendTimeoutMillis)),
+        expression: header.has(slots.subscription) ? header.name(slots.subscription) : '',
+        expressionType: header.has(slots.expressionType) ? header.name(slots.expressionType) : '',
+        subVersion: header.i64(slots.subVersion),
+        lite: call.name === 'litePullMessage',
+      };
+      if (header.has(slots.liteTopic) && header.name(slots.liteTopic) !== '') {
+        throw new ResponseError(ResponseCode.SYSTEM_ERROR, 'lite topics are not served by this version');
+      }
+      try {
+        pull(request, call, true);
+      } catch (error) {
+        if (error instanceof Forbidden) return refusalReply(error);
+        throw error;
+      }
+      return undefined;
+    };
+
+  return {
+    pullMessage: receive(slotsOf('pullMessage')),
+    litePullMessage: receive(slotsOf('litePullMessage')),
+  };
+}
+
+function refusalReply(error: ResponseError): Reply<PullCommand> {
+  const reply: Reply<PullCommand> = { code: error.code, remark: error.message };
+  if (error instanceof Forbidden) reply.fields = { forbiddenType: error.forbiddenType };
+  return reply;
+}
+
+function noSql(expressionType: string): ResponseError {
+  return new ResponseError(
+    ResponseCode.SYSTEM_ERROR,
+    `The broker does not support consumer to filter message by ${expressionType}`,
+  );
+}
+
+/** The table of behaviour.md 5. */
+function codeOf(status: GetStatus, requestedOffset: number): number {
+  switch (status) {
+    case 'FOUND':
+      return ResponseCode.SUCCESS;
+    case 'NO_MATCHED_MESSAGE':
+    case 'MESSAGE_WAS_REMOVING':
+      return ResponseCode.PULL_RETRY_IMMEDIATELY;
+    case 'OFFSET_FOUND_NULL':
+    case 'OFFSET_OVERFLOW_ONE':
+      return ResponseCode.PULL_NOT_FOUND;
+    case 'NO_MATCHED_LOGIC_QUEUE':
+    case 'NO_MESSAGE_IN_QUEUE':
+      return requestedOffset === 0 ? ResponseCode.PULL_NOT_FOUND : ResponseCode.PULL_OFFSET_MOVED;
+    case 'OFFSET_TOO_SMALL':
+    case 'OFFSET_OVERFLOW_BADLY':
+      return ResponseCode.PULL_OFFSET_MOVED;
+  }
+}

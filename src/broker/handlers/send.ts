@@ -1,0 +1,447 @@
+/**
+ * Sends: one message (10, 310) or a batch of one queue (320). The hot path of the broker: properties stay bytes, the
+ * topic's row is looked up by an interned name, and nothing waits until the store calls back.
+ */
+import { assert } from '../../common/mod.ts';
+import type { Clock, Random } from '../../io/mod.ts';
+import {
+  BatchError,
+  type BatchMessage,
+  checkTopicName,
+  decodeBatch,
+  decodeProperties,
+  dlqTopicOf,
+  isRetryTopic,
+  limits,
+  Perm,
+  PropertyName,
+  retryTopicOf,
+  SysFlag,
+  TopicSysFlag,
+  topicsClosedToSend,
+} from '../../message/mod.ts';
+import {
+  type Call,
+  type HandlersOf,
+  type HeaderView,
+  type Reply,
+  ResponseCode,
+  ResponseError,
+  slotsOf,
+} from '../../remoting/mod.ts';
+import type { MessageStore, Put, PutResult } from '../../store/mod.ts';
+import type { BrokerCounters } from '../counters.ts';
+import { delayLevelOf, indexKeysOf, type MessageWriter } from '../message-writer.ts';
+import type { QueueLocks } from '../queue-locks.ts';
+import { SendProperties } from '../send-properties.ts';
+import type { SubscriptionGroups } from '../subscription-groups.ts';
+import type { Topic, Topics } from '../topics.ts';
+
+export interface SendParts {
+  readonly store: Pick<MessageStore, 'put' | 'putBatch'>;
+  readonly writer: MessageWriter;
+  readonly topics: Topics;
+  readonly groups: SubscriptionGroups;
+  readonly locks: QueueLocks;
+  readonly counters: BrokerCounters;
+  readonly uniqueKeys: { next(): string };
+  readonly messageId: (physicalOffset: number) => string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly config: {
+    readonly brokerClusterName: string;
+    readonly brokerPermission: number;
+    readonly regionId: string;
+    readonly traceOn: boolean;
+    readonly startAcceptSendRequestTimeStamp: number;
+  };
+}
+
+type SendCommand = 'sendMessage' | 'sendMessageV2' | 'sendBatchMessage';
+type Slots = Omit<ReturnType<typeof slotsOf<'sendMessageV2'>>, 'brokerName'>;
+
+/** Version code of 3.4.9, from which on clients may limit retries themselves. */
+export const versionWithMaxReconsumeTimes = 121;
+
+export function sendHandlers(parts: SendParts): HandlersOf<'broker', SendCommand> {
+  const { store, writer, topics, groups, locks, counters, uniqueKeys, messageId, clock, random, config } = parts;
+  const replyExtra = { MSG_REGION: config.regionId, TRACE_ON: String(config.traceOn) };
+  const added: readonly (readonly [string, string])[] = [
+    [PropertyName.MSG_REGION, config.regionId],
+    [PropertyName.TRACE_ON, String(config.traceOn)],
+    [PropertyName.CLUSTER, config.brokerClusterName],
+  ];
+  const suffix = Buffer.from(added.map(([name, value]) => `${name}\u0001${value}\u0002`).join(''), 'utf8');
+  const sorted = new SendProperties();
+  /** The properties that are stored: the client's, then ours. */
+  const scratch = Buffer.alloc(limits.propertiesSizeMax + 1024 + suffix.length);
+  const nothing = Buffer.alloc(0);
+  /** Read by the store during the call only, so that one serves all sends. */
+  const put: Put = {
+    topic: '',
+    queueId: 0,
+    flag: 0,
+    sysFlag: 0,
+    bornTimestampMs: 0,
+    bornIp: nothing,
+    bornPort: 0,
+    reconsumeTimes: 0,
+    preparedTransactionOffset: 0,
+    body: nothing,
+    properties: nothing,
+    tagsCode: 0,
+    indexKeys: [],
+    waitForDurable: true,
+  };
+
+  function receive(slots: Slots, header: HeaderView, body: Uint8Array, call: Call<SendCommand>): undefined {
+    if (clock.wallMs() < config.startAcceptSendRequestTimeStamp) {
+      throw new ResponseError(
+        ResponseCode.SYSTEM_ERROR,
+        `broker unable to service, until ${config.startAcceptSendRequestTimeStamp} ms since 1970`,
+      );
+    }
+    const topic = topicToSend(slots, header);
+    let queueId = header.i32(slots.queueId);
+    if (queueId >= topic.queueNums) {
+      throw new ResponseError(
+        ResponseCode.INVALID_PARAMETER,
+        `request queueId[${queueId}] is illegal: topic ${topic.topicName} has ${topic.queueNums} queues`,
+      );
+    }
+    if (queueId < 0) queueId = topic.writeQueueNums > 0 ? random.below(topic.writeQueueNums) : 0;
+    if (body.length === 0) {
+      throw new ResponseError(ResponseCode.SYSTEM_ERROR, 'the message has no body: send at least one byte');
+    }
+    const isBatch = call.name === 'sendBatchMessage' || header.bool(slots.batch);
+    if (isBatch) return sendBatch(slots, header, body, call, topic, queueId);
+    if (isRetryTopic(topic.topicName)) return sendRetry(slots, header, body, call, topic, queueId);
+    return sendOne(slots, header, body, call, topic, queueId);
+  }
+
+  /** The topic, created when it may be. Checks in Apache's order: permission, name, closed topics, existence. */
+  function topicToSend(slots: Slots, header: HeaderView): Topic {
+    const name = header.name(slots.topic);
+    const topic = topics.get(name);
+    if ((config.brokerPermission & Perm.WRITE) === 0 && topic?.order === true) {
+      throw new ResponseError(ResponseCode.NO_PERMISSION, 'the broker sending message is forbidden (brokerPermission)');
+    }
+    if (topic !== undefined) {
+      if (topic.sendRefusal === undefined) return topic;
+      throw new ResponseError(topic.sendRefusal.code, topic.sendRefusal.remark);
+    }
+    const problem = checkTopicName(name);
+    if (problem !== undefined) throw new ResponseError(ResponseCode.INVALID_PARAMETER, problem);
+    if (topicsClosedToSend.has(name)) {
+      throw new ResponseError(ResponseCode.NO_PERMISSION, `Sending message to topic[${name}] is forbidden.`);
+    }
+    const isRetry = isRetryTopic(name);
+    const unit = header.bool(slots.unitMode) ? (isRetry ? TopicSysFlag.UNIT_SUB : TopicSysFlag.UNIT) : 0;
+    const template = header.name(slots.defaultTopic);
+    const created = topics.createBySend(name, template, header.i32(slots.defaultTopicQueueNums), unit);
+    if (typeof created !== 'string') return created;
+    if (isRetry) {
+      const retry = topics.createForGroup(name, 1, false, unit);
+      if (typeof retry !== 'string') return retry;
+    }
+    throw new ResponseError(ResponseCode.TOPIC_NOT_EXIST, `topic[${name}] not exist, apply first please! (${created})`);
+  }
+
+  /** Header, body and client of a put; the caller adds topic, queue and properties. */
+  function begin(slots: Slots, header: HeaderView, body: Uint8Array, call: Call<SendCommand>, topic: Topic): void {
+    const sysFlag = header.i32(slots.sysFlag);
+    if ((sysFlag & SysFlag.TRANSACTION_MASK) !== 0) throw transactional();
+    if ((sysFlag & (SysFlag.INNER_BATCH | SysFlag.NEED_UNWRAP)) !== 0) {
+      throw new ResponseError(
+        ResponseCode.MESSAGE_ILLEGAL,
+        `the message is an inner batch, but topic ${topic.topicName} is not of queue.type=BatchCQ`,
+      );
+    }
+    put.topic = topic.topicName;
+    put.flag = header.i32(slots.flag);
+    put.sysFlag = topic.topicFilterType === 'MULTI_TAG' ? sysFlag | SysFlag.MULTI_TAGS : sysFlag;
+    put.bornTimestampMs = header.i64(slots.bornTimestamp);
+    put.bornIp = call.peer.ip;
+    put.bornPort = call.peer.port;
+    put.reconsumeTimes = header.has(slots.reconsumeTimes) ? header.i32(slots.reconsumeTimes) : 0;
+    put.body = body;
+  }
+
+  function sendOne(
+    slots: Slots,
+    header: HeaderView,
+    body: Uint8Array,
+    call: Call<SendCommand>,
+    topic: Topic,
+    queueId: number,
+  ): undefined {
+    begin(slots, header, body, call, topic);
+    const given = header.bytes(slots.properties);
+    checkPropertiesSize(given.length);
+    scratch.set(given, 0);
+    let length = given.length;
+    sorted.scan(scratch, length);
+    if (topic.needsKeys && sorted.keys === undefined) {
+      throw new ResponseError(ResponseCode.MESSAGE_ILLEGAL, 'Required message key is missing: the topic is compacted');
+    }
+    if (sorted.special) return sendMapped(call, topic, topic, queueId, mapped(decodeProperties(given)));
+    let uniqueKey = sorted.uniqueKey;
+    if (length > 0 && scratch[length - 1] !== 2) scratch[length++] = 2;
+    if (uniqueKey === undefined) {
+      uniqueKey = uniqueKeys.next();
+      length += scratch.write(`${PropertyName.UNIQ_KEY}\u0001${uniqueKey}\u0002`, length, 'latin1');
+    }
+    scratch.set(suffix, length);
+    length += suffix.length;
+    put.queueId = queueId;
+    put.properties = scratch.subarray(0, length);
+    put.tagsCode = sorted.tagsCode;
+    put.indexKeys = indexKeysOf(topic.topicName, uniqueKey, sorted.keys, sorted.tags);
+    put.waitForDurable = sorted.waits;
+    const transactionId = uniqueKey;
+    store.put(put, (result) => answer(call, topic, queueId, transactionId, result));
+    return undefined;
+  }
+
+  /**
+   * A consumer that could not send a message back puts it into its retry topic itself. Too many tries, or a group that
+   * consumes in order just now, make a dead letter of it (RocketMQ: handleRetryAndDLQ).
+   */
+  function sendRetry(
+    slots: Slots,
+    header: HeaderView,
+    body: Uint8Array,
+    call: Call<SendCommand>,
+    topic: Topic,
+    queueId: number,
+  ): undefined {
+    begin(slots, header, body, call, topic);
+    const group = topic.topicName.slice(retryTopicOf('').length);
+    const subscriptionGroup = groups.findOrCreate(group);
+    if (subscriptionGroup === undefined) {
+      throw new ResponseError(ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, `subscription group not exist, ${group}`);
+    }
+    const ownLimit = call.version >= versionWithMaxReconsumeTimes && header.has(slots.maxReconsumeTimes);
+    const retryMax = ownLimit ? header.i32(slots.maxReconsumeTimes) : subscriptionGroup.retryMaxTimes;
+    const given = header.bytes(slots.properties);
+    checkPropertiesSize(given.length);
+    const properties = mapped(decodeProperties(given));
+    if (put.reconsumeTimes <= retryMax && !locks.anyLive(group)) {
+      return sendMapped(call, topic, topic, queueId, properties);
+    }
+    const dlq = topics.createForGroup(dlqTopicOf(group), 1);
+    if (typeof dlq === 'string') throw new ResponseError(ResponseCode.SYSTEM_ERROR, dlq);
+    counters.deadLettersTotal++;
+    properties.set(PropertyName.DELAY, '-1');
+    return sendMapped(call, topic, dlq, 0, properties, queueId);
+  }
+
+  /** With the broker's own properties in place of what a client may have copied. */
+  function mapped(properties: Map<string, string>): Map<string, string> {
+    properties.delete(PropertyName.POP_CK);
+    for (const [name, value] of added) properties.set(name, value);
+    return properties;
+  }
+
+  /** A message with properties that the broker acts on. `answerQueueId` is what the client is told. */
+  function sendMapped(
+    call: Call<SendCommand>,
+    counted: Topic,
+    topic: Topic,
+    queueId: number,
+    properties: Map<string, string>,
+    answerQueueId = queueId,
+  ): undefined {
+    const delayLevel = delayLevelOf(properties);
+    const halfOfOldClient = put.reconsumeTimes > 0 && delayLevel > 0;
+    if (properties.get(PropertyName.TRAN_MSG)?.toLowerCase() === 'true' && !halfOfOldClient) throw transactional();
+    if (properties.has('INNER_NUM')) {
+      throw new ResponseError(ResponseCode.MESSAGE_ILLEGAL, 'INNER_NUM belongs to inner batches, and this is none');
+    }
+    for (const name of [PropertyName.TIMER_DELIVER_MS, PropertyName.TIMER_DELAY_SEC, PropertyName.TIMER_DELAY_MS]) {
+      if (!properties.has(name)) continue;
+      // A delay level is stronger (RocketMQ: HookUtils.checkIfTimerMessage).
+      if (delayLevel > 0) properties.delete(name);
+      else {
+        throw new ResponseError(
+          ResponseCode.SYSTEM_ERROR,
+          `accurate timer messages (${name}) are not served by this version: use one of the delay levels (DELAY)`,
+        );
+      }
+    }
+    let uniqueKey = properties.get(PropertyName.UNIQ_KEY);
+    if (uniqueKey === undefined) {
+      uniqueKey = uniqueKeys.next();
+      properties.set(PropertyName.UNIQ_KEY, uniqueKey);
+    }
+    const transactionId = uniqueKey;
+    const { flag, sysFlag, bornTimestampMs, bornIp, bornPort, reconsumeTimes, body } = put;
+    writer.write(
+      {
+        topic: topic.topicName,
+        queueId,
+        flag,
+        sysFlag,
+        bornTimestampMs,
+        bornIp,
+        bornPort,
+        reconsumeTimes,
+        body,
+        properties,
+        waitForDurable: properties.get(PropertyName.WAIT)?.toLowerCase() !== 'false',
+      },
+      (result) => answer(call, counted, answerQueueId, transactionId, result),
+    );
+    return undefined;
+  }
+
+  /** Each message becomes a record of its own; the batch's properties are not stored (remoting.md 6.5). */
+  function sendBatch(
+    slots: Slots,
+    header: HeaderView,
+    body: Uint8Array,
+    call: Call<SendCommand>,
+    topic: Topic,
+    queueId: number,
+  ): undefined {
+    const name = topic.topicName;
+    if (isRetryTopic(name)) {
+      throw new ResponseError(ResponseCode.MESSAGE_ILLEGAL, `batch request does not support retry group ${name}`);
+    }
+    if (name.length > limits.topicLengthMax) {
+      throw new ResponseError(ResponseCode.MESSAGE_ILLEGAL, `message topic length too long ${name.length}`);
+    }
+    begin(slots, header, body, call, topic);
+    const puts = decode(body).map((message) => batchPut(message, name, queueId));
+    store.putBatch(puts, (results) => answerBatch(call, topic, queueId, results));
+    return undefined;
+  }
+
+  function batchPut(message: BatchMessage, topic: string, queueId: number): Put {
+    const { properties } = message;
+    const bytes = Buffer.from(properties.buffer, properties.byteOffset, properties.length);
+    sorted.scan(bytes, bytes.length);
+    return {
+      ...put,
+      queueId,
+      flag: message.flag,
+      body: message.body,
+      properties,
+      tagsCode: sorted.tagsCode,
+      indexKeys: indexKeysOf(topic, sorted.uniqueKey, sorted.keys, sorted.tags),
+      waitForDurable: true,
+    };
+  }
+
+  function answer(
+    call: Call<SendCommand>,
+    topic: Topic,
+    queueId: number,
+    transactionId: string,
+    result: PutResult,
+  ): void {
+    const failure = failureOf(result);
+    if (failure !== undefined) {
+      counters.sendFailuresTotal++;
+      call.reply({ ...failure, extra: replyExtra });
+      return;
+    }
+    count(topic, 1, result.sizeBytes);
+    call.reply({
+      code: codeOfStored(result),
+      fields: {
+        msgId: messageId(result.physicalOffset),
+        queueId,
+        queueOffset: result.queueOffset,
+        transactionId,
+      },
+      extra: replyExtra,
+    });
+  }
+
+  function answerBatch(call: Call<SendCommand>, topic: Topic, queueId: number, results: readonly PutResult[]): void {
+    const [first] = results;
+    assert(first !== undefined, 'a batch has results');
+    const failure = failureOf(first);
+    if (failure !== undefined) {
+      counters.sendFailuresTotal++;
+      call.reply({ ...failure, extra: replyExtra });
+      return;
+    }
+    let sizeBytes = 0;
+    for (const result of results) sizeBytes += result.sizeBytes;
+    count(topic, results.length, sizeBytes);
+    call.reply({
+      code: codeOfStored(first),
+      fields: {
+        msgId: results.map((result) => messageId(result.physicalOffset)).join(','),
+        queueId,
+        queueOffset: first.queueOffset,
+      },
+      extra: replyExtra,
+    });
+  }
+
+  function count(topic: Topic, messages: number, sizeBytes: number): void {
+    counters.messagesInTotal += messages;
+    counters.bytesInTotal += sizeBytes;
+    topic.counters.messagesIn += messages;
+    topic.counters.bytesIn += sizeBytes;
+  }
+
+  const slots = slotsOf('sendMessage');
+  const slotsV2 = slotsOf('sendMessageV2');
+  const slotsBatch = slotsOf('sendBatchMessage');
+  return {
+    sendMessage: (header, body, call) => receive(slots, header, body, call),
+    sendMessageV2: (header, body, call) => receive(slotsV2, header, body, call),
+    sendBatchMessage: (header, body, call) => receive(slotsBatch, header, body, call),
+  };
+}
+
+function checkPropertiesSize(length: number): void {
+  if (length <= limits.propertiesSizeMax) return;
+  throw new ResponseError(
+    ResponseCode.MESSAGE_ILLEGAL,
+    `the message is illegal: its properties have ${length} bytes, the limit is ${limits.propertiesSizeMax}`,
+  );
+}
+
+/** In the order of the body. Throws for what cannot be taken apart. */
+function decode(body: Uint8Array): BatchMessage[] {
+  try {
+    return decodeBatch(body);
+  } catch (error) {
+    if (error instanceof BatchError) throw new ResponseError(ResponseCode.MESSAGE_ILLEGAL, error.message, error);
+    throw error;
+  }
+}
+
+function transactional(): ResponseError {
+  return new ResponseError(
+    ResponseCode.NO_PERMISSION,
+    'transactional messages are not served by this version: send it as a normal message',
+  );
+}
+
+/** Code and remark of a message that was not stored (RocketMQ: handlePutMessageResult). */
+function failureOf(result: PutResult): Pick<Reply<SendCommand>, 'code' | 'remark'> | undefined {
+  const remark = result.cause ?? result.status;
+  switch (result.status) {
+    case 'ok':
+    case 'flush disk timeout':
+      return undefined;
+    case 'message illegal':
+      return { code: ResponseCode.MESSAGE_ILLEGAL, remark: `the message is illegal: ${remark}` };
+    case 'service not available':
+      return { code: ResponseCode.SERVICE_NOT_AVAILABLE, remark: `service not available now: ${remark}` };
+    case 'busy':
+      return { code: ResponseCode.SYSTEM_BUSY, remark: `[PC_SYNCHRONIZED]broker busy: ${remark}` };
+    case 'unknown error':
+      return { code: ResponseCode.SYSTEM_ERROR, remark };
+  }
+}
+
+function codeOfStored(result: PutResult): number {
+  return result.status === 'ok' ? ResponseCode.SUCCESS : ResponseCode.FLUSH_DISK_TIMEOUT;
+}

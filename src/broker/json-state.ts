@@ -1,0 +1,55 @@
+import { JsonError, type JsonObject, type JsonValue, parseLooseJson, writeLooseJson } from '../common/mod.ts';
+import { type Disk, readStateFile } from '../io/mod.ts';
+
+/**
+ * The broker's JSON files (`config/topics.json` and its kin), in RocketMQ's shape: an object whose big members are
+ * tables. Tables are written one row a line, from texts that the rows keep, so that a file of 50,000 rows is joined and
+ * not built anew.
+ */
+
+/**
+ * Reads a file, or its previous version where it is not JSON (RocketMQ: ConfigManager.load). Undefined when neither
+ * exists. Throws when there is something that cannot be read: going on without it would lose it.
+ */
+export async function readJsonState(disk: Disk, path: string): Promise<JsonObject | undefined> {
+  const main = await readStateFile(disk, path);
+  if (main === undefined || main.length === 0) return undefined;
+  const json = parseObject(main);
+  if (json !== undefined) return json;
+  const backup = await readStateFile(disk, `${path}.bak`);
+  const previous = backup === undefined ? undefined : parseObject(backup);
+  if (previous === undefined) {
+    throw new Error(
+      `${path} is not a JSON object, and neither is ${path}.bak: repair it, or move it away to start anew`,
+    );
+  }
+  return previous;
+}
+
+function parseObject(bytes: Uint8Array): JsonObject | undefined {
+  try {
+    const json = parseLooseJson(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'));
+    return asObject(json);
+  } catch (error) {
+    if (error instanceof JsonError) return undefined;
+    throw error;
+  }
+}
+
+/** Undefined for what is no object. */
+export function asObject(json: JsonValue | undefined): JsonObject | undefined {
+  return typeof json === 'object' && json !== null && !Array.isArray(json) ? json : undefined;
+}
+
+/** `{"key":text,…}`, one row a line. The values are JSON texts already. */
+export function tableText(rows: Iterable<readonly [key: string, json: string]>): string {
+  const lines: string[] = [];
+  for (const [key, json] of rows) lines.push(`\t\t${writeLooseJson(key)}:${json}`);
+  return lines.length === 0 ? '{}' : `{\n${lines.join(',\n')}\n\t}`;
+}
+
+/** The whole file; members in the order given, which is alphabetical in Java's files. */
+export function fileBytes(members: Readonly<Record<string, string>>): Uint8Array {
+  const lines = Object.entries(members).map(([key, json]) => `\t${writeLooseJson(key)}:${json}`);
+  return Buffer.from(`{\n${lines.join(',\n')}\n}`, 'utf8');
+}
