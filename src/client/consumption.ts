@@ -8,10 +8,7 @@ import type { ReceivedMessage } from './received-message.ts';
 /** 'later': the messages come again after a while. A listener that throws means the same. */
 export type ConsumeOutcome = 'success' | 'later';
 
-export type Listener = (
-  messages: readonly ReceivedMessage[],
-  queue: MessageQueue,
-) => ConsumeOutcome | Promise<ConsumeOutcome>;
+export type Listener = (messages: readonly ReceivedMessage[], queue: MessageQueue) => Promise<ConsumeOutcome>;
 
 /** How pulled messages come to the listener: concurrently or in order. */
 export interface Consumption {
