@@ -17,7 +17,7 @@ const steps: readonly { title: string; command: string; args: readonly string[] 
       'src/**/*.test.ts',
       'bin/**/*.test.ts',
       'test/*.test.ts',
-      'test/{fuzz,golden,simulation}/**/*.test.ts',
+      'test/{contracts,fuzz,golden,simulation}/**/*.test.ts',
     ],
   },
 ];

@@ -65,6 +65,8 @@ export class SimConnection implements Connection {
   readonly #wire: Segment[] = [];
   #arrived: Uint8Array[] = [];
   #arrivedBytes = 0;
+  /** Read by our process, and not yet told to the writer. */
+  #untoldReadBytes = 0;
   #finArrived = false;
   #paused = false;
   #deliveryPlanned = false;
@@ -313,16 +315,23 @@ export class SimConnection implements Connection {
     return taken;
   }
 
-  /** Tells the writer that `length` bytes were read; a packet of its own only where somebody waits for it. */
-  #credit(length: number): void {
-    const peer = this.peer;
+  /**
+   * Tells the writer that bytes were read: not each few, or it would send as few again (TCP's silly window). The news
+   * is a packet of its own only where somebody waits for it.
+   */
+  #credit(readBytes: number): void {
+    this.#untoldReadBytes += readBytes;
+    if (this.#arrivedBytes > 0 && this.#untoldReadBytes < this.#windowBytes / 2) return;
+    const { peer } = this;
     const { links } = this.#wiring;
-    const credited = () => {
-      peer.#unreadByPeerBytes -= length;
+    const toldBytes = this.#untoldReadBytes;
+    this.#untoldReadBytes = 0;
+    const arrive = () => {
+      peer.#unreadByPeerBytes -= toldBytes;
       peer.#windowOpened();
     };
-    if (peer.#queuedBytes === 0 && !links.isCut(this.machine, peer.machine)) credited();
-    else this.#carry('window', `${length}`, credited);
+    if (peer.#queuedBytes === 0 && !links.isCut(this.machine, peer.machine)) arrive();
+    else this.#carry('window', `${toldBytes}`, arrive);
   }
 
   #windowOpened(): void {

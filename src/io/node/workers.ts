@@ -23,9 +23,9 @@ export function createNodeWorkers(): Workers {
   }
 
   function startWorker(): Worker {
+    const source = new URL('./worker-thread.ts', import.meta.url);
     // As sources in development, compiled when published.
-    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-    const started = new Worker(new URL(`./worker-thread.${extension}`, import.meta.url));
+    const started = new Worker(import.meta.url.endsWith('.ts') ? source : new URL(source.href.replace(/ts$/, 'js')));
     started.on('message', (result: JobResult) => {
       const job = waiting.get(result.id);
       waiting.delete(result.id);
