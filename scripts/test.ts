@@ -16,6 +16,7 @@ const steps: readonly { title: string; command: string; args: readonly string[] 
       '--test',
       'src/**/*.test.ts',
       'bin/**/*.test.ts',
+      'bench/**/*.test.ts',
       'test/*.test.ts',
       'test/{contracts,fuzz,golden,simulation}/**/*.test.ts',
     ],
