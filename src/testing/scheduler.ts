@@ -30,7 +30,7 @@ interface Scheduled {
 }
 
 /** More events than this at one instant, and time stands still: something waits in a circle. */
-const eventsAtOneInstantMax = 1_000_000;
+const eventsAtOneInstantMax = 100_000;
 
 /** After all that is due at the same instant, in order of arrival. */
 export const tieLast = 2 ** 32;
