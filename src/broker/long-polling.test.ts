@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Peer } from '../remoting/mod.ts';
+import { SimWorld } from '../testing/mod.ts';
+import { type HeldPull, LongPolling } from './long-polling.ts';
+
+interface FakePeer extends Peer {
+  gone(): void;
+}
+
+function newPeer(id: number): FakePeer {
+  const listeners: (() => void)[] = [];
+  return {
+    id,
+    host: '10.0.0.9',
+    port: 1,
+    ip: Uint8Array.of(10, 0, 0, 9),
+    request: () => Promise.reject(new Error('not asked')),
+    notify: () => {},
+    onClose: (run) => listeners.push(run),
+    close: () => {},
+    gone: () => {
+      for (const run of listeners) run();
+    },
+  };
+}
+
+interface World {
+  polling: LongPolling;
+  /** Offsets of pulls that were answered. */
+  answered: number[];
+  hold(offset: number, more?: Partial<HeldPull>): boolean;
+  after(ms: number): Promise<void>;
+  ends: Map<string, number>;
+}
+
+function inWorld(run: (world: World) => Promise<void>) {
+  return async () => {
+    const world = new SimWorld({ seed: 1 });
+    await world.run(async () => {
+      const { clock, timers } = world.node('broker').env;
+      const ends = new Map<string, number>();
+      const answered: number[] = [];
+      const polling = new LongPolling({ clock, timers }, (topic, queueId) => ends.get(`${topic}-${queueId}`) ?? 0);
+      const peer = newPeer(1);
+      await run({
+        polling,
+        answered,
+        ends,
+        hold: (offset, more = {}) =>
+          polling.hold({
+            peer,
+            topic: 'T',
+            queueId: 0,
+            offset,
+            accepts: undefined,
+            holdMs: 15_000,
+            run: () => answered.push(offset),
+            ...more,
+          }),
+        after: (ms) => new Promise((resolve) => timers.after(ms, resolve)),
+      });
+      polling.close();
+    });
+  };
+}
+
+test(
+  'a held pull is answered by a message in its queue, at its offset or later, once',
+  inWorld(async ({ polling, answered, hold, after }) => {
+    hold(5);
+    polling.arrived('T', 1, 5, 0);
+    polling.arrived('U', 0, 5, 0);
+    polling.arrived('T', 0, 4, 0);
+    await after(1);
+    assert.deepEqual(answered, []);
+    polling.arrived('T', 0, 5, 0);
+    polling.arrived('T', 0, 6, 0);
+    await after(1);
+    assert.deepEqual(answered, [5]);
+    assert.equal(polling.size, 0);
+  }),
+);
+
+test(
+  'a message with another tag does not wake a pull, but the comparison each 5 s moves it on',
+  inWorld(async ({ polling, answered, hold, after, ends }) => {
+    hold(0, { accepts: (tagsCode) => tagsCode === 7 });
+    polling.arrived('T', 0, 0, 8);
+    ends.set('T-0', 1);
+    await after(10);
+    assert.deepEqual(answered, []);
+    await after(5_000);
+    assert.deepEqual(answered, [0]);
+  }),
+);
+
+test(
+  'a pull that nothing comes for is answered when its time is up',
+  inWorld(async ({ answered, hold, after }) => {
+    hold(0);
+    await after(14_900);
+    assert.deepEqual(answered, []);
+    await after(700);
+    assert.deepEqual(answered, [0]);
+  }),
+);
+
+test(
+  'nobody is answered whose connection is gone',
+  inWorld(async ({ polling, answered, hold, after }) => {
+    const peer = newPeer(2);
+    hold(0, { peer });
+    hold(0);
+    peer.gone();
+    assert.equal(polling.size, 1);
+    polling.arrived('T', 0, 0, 0);
+    await after(20_000);
+    assert.deepEqual(answered, [0]);
+  }),
+);
+
+test(
+  'a stop answers all that is held, and holds no more',
+  inWorld(async ({ polling, answered, hold, after }) => {
+    hold(0);
+    hold(1);
+    polling.close();
+    assert.equal(hold(2), false);
+    await after(1);
+    assert.deepEqual(answered, [0, 1]);
+  }),
+);
