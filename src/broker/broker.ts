@@ -53,6 +53,8 @@ export interface Broker {
   /** `host:port` that clients are told. */
   readonly advertised: string;
   readonly nameServers: readonly string[];
+  /** Whether at least one of them knows this broker. */
+  readonly registered: boolean;
   stats(): BrokerStats;
   /** Sends clients elsewhere, leaves the name servers, answers what is under way, and closes the store cleanly. */
   close(): Promise<void>;
@@ -230,6 +232,9 @@ export async function startBroker(env: Env, options: { config: BrokerConfig }): 
       advertised,
       get nameServers() {
         return nameServers.addresses;
+      },
+      get registered() {
+        return registration.registered;
       },
       stats: () => {
         const clients = registry.counts();

@@ -71,6 +71,11 @@ export class Registration {
     return registration;
   }
 
+  /** Whether at least one name server knows this broker. */
+  get registered(): boolean {
+    return this.#parts.nameServers.addresses.some((address) => !this.#failing.has(address));
+  }
+
   /** Leaves all name servers, so that clients stop coming; never rejects. */
   async unregister(): Promise<void> {
     this.#stopped = true;
