@@ -36,18 +36,18 @@ export const nameServerConfigRows = [
   {
     name: 'kvConfigPath',
     kind: 'text',
-    default: '',
+    default: 'namesrv/kvConfig.json',
     mutable: false,
     status: 'supported',
-    doc: 'File of the KV configuration; empty: ~/namesrv/kvConfig.json, or inside the data directory.',
+    doc: 'File of the KV configuration. The command line puts it below ~, or below the data directory.',
   },
   {
     name: 'configStorePath',
     kind: 'text',
-    default: '',
+    default: 'namesrv/namesrv.properties',
     mutable: false,
     status: 'supported',
-    doc: 'File that run-time changes are written to; empty: the file given with -c, or namesrv.properties beside kvConfig.json.',
+    doc: 'File that run-time changes are written to: the one given with -c, or beside kvConfig.json.',
   },
   {
     name: 'configBlackList',
@@ -209,14 +209,9 @@ export const nameServerConfigRows = [
 
 export type NameServerConfig = ConfigValues<typeof nameServerConfigRows>;
 
-/** Reads properties; `files` are used where no path is given. */
+/** Reads a namesrv.properties, already taken apart; absent keys get Apache's defaults. */
 export function readNameServerConfig(
   properties: ReadonlyMap<string, string>,
-  files: { kvConfig: string; configStore: string },
 ): ConfigReading<typeof nameServerConfigRows> {
-  const reading = readConfig(nameServerConfigRows, properties);
-  const { values } = reading;
-  if (values.kvConfigPath === '') values.kvConfigPath = files.kvConfig;
-  if (values.configStorePath === '') values.configStorePath = files.configStore;
-  return reading;
+  return readConfig(nameServerConfigRows, properties);
 }

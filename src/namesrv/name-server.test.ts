@@ -10,11 +10,12 @@ import { memberOf } from './json-reading.ts';
 import { type NameServer, startNameServer } from './name-server.ts';
 
 const serverAddress = '10.0.0.1:9876';
-const files = { kvConfig: '/ns/kvConfig.json', configStore: '/ns/namesrv.properties' };
+const files = { kvConfigPath: '/ns/kvConfig.json', configStorePath: '/ns/namesrv.properties' };
 
 function start(env: Env, properties: Record<string, string> = {}): Promise<NameServer> {
   const given = new Map(Object.entries(properties));
-  return startNameServer(env, { config: readNameServerConfig(given, files).values, properties: given });
+  const { values: config } = readNameServerConfig(new Map([...Object.entries(files), ...given]));
+  return startNameServer(env, { config, properties: given });
 }
 
 function clientOf({ network, timers, clock, log }: Env): RemotingClient {
@@ -187,7 +188,7 @@ test('a configuration change counts at once and is written down; closed, unknown
     }
     const { body } = await client.request(serverAddress, 'getNamesrvConfig', {});
     assert.match(new TextDecoder().decode(body), /enableAllTopicList=false\n[\s\S]*orderMessageEnable=false\n/);
-    const file = await world.node('ns').env.disk.open(files.configStore, 'read');
+    const file = await world.node('ns').env.disk.open(files.configStorePath, 'read');
     const written = new Uint8Array(await file.sizeBytes());
     await file.read(written, 0, written.length, 0);
     assert.equal(new TextDecoder().decode(written), 'enableAllTopicList=false\n');
@@ -211,7 +212,7 @@ test('a kvConfig.json that cannot be read stops the start, and the error names i
   await world.run(async () => {
     const { disk } = world.node('ns').env;
     await disk.makeDirectory('/ns');
-    const file = await disk.open(files.kvConfig, 'create');
+    const file = await disk.open(files.kvConfigPath, 'create');
     await file.write(bytesOf('{"configTable'), 0, 13, 0);
     await file.close();
     await assert.rejects(start(world.node('ns').env), { message: /^\/ns\/kvConfig.json is not a KV configuration/ });
