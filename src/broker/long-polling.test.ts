@@ -1,29 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Peer } from '../remoting/mod.ts';
+import { newPeer } from '../../test/broker/fake-peer.ts';
 import { SimWorld } from '../testing/mod.ts';
 import { type HeldPull, LongPolling } from './long-polling.ts';
-
-interface FakePeer extends Peer {
-  gone(): void;
-}
-
-function newPeer(id: number): FakePeer {
-  const listeners: (() => void)[] = [];
-  return {
-    id,
-    host: '10.0.0.9',
-    port: 1,
-    ip: Uint8Array.of(10, 0, 0, 9),
-    request: () => Promise.reject(new Error('not asked')),
-    notify: () => {},
-    onClose: (run) => listeners.push(run),
-    close: () => {},
-    gone: () => {
-      for (const run of listeners) run();
-    },
-  };
-}
 
 interface World {
   polling: LongPolling;
@@ -112,7 +91,7 @@ test(
     const peer = newPeer(2);
     hold(0, { peer });
     hold(0);
-    peer.gone();
+    peer.break();
     assert.equal(polling.size, 1);
     polling.arrived('T', 0, 0, 0);
     await after(20_000);
