@@ -68,7 +68,7 @@ const lockSweepPeriodMs = 60_000;
  * state file cannot be read, or a port is taken; nothing is left open then.
  */
 export async function startBroker(env: Env, options: { config: BrokerConfig }): Promise<Broker> {
-  const { clock, timers, disk, network, random, workers, host, log } = env;
+  const { clock, timers, disk, network, random, host, log } = env;
   const { config } = options;
   const undo: (() => Promise<void> | void)[] = [];
 
@@ -87,7 +87,6 @@ export async function startBroker(env: Env, options: { config: BrokerConfig }): 
       disk,
       timers,
       clock,
-      workers,
       host,
       log,
       config,
