@@ -3,6 +3,7 @@ package liftmq.compat;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -15,7 +16,11 @@ import java.util.concurrent.Future;
  * Runs scenarios by name against a name server and its broker, several at a time, and prints a JSON line for each:
  * {@code {"scenario","facts","failures","tookMs"}}. Exits with 1 when one of them failed.
  *
- * <pre>Main NAMESRV BROKER THREADS SCENARIO…   or   Main list</pre>
+ * <pre>
+ * Main NAMESRV BROKER THREADS SCENARIO…
+ * Main list                            the names
+ * Main manifest COMMITLOG              what the official decoder finds in a log, see GoldenScenarios
+ * </pre>
  *
  * A scenario that needs the broker stopped, killed or started prints {@code {"control": …}}, and waits for a line on
  * standard input that says it is done.
@@ -33,6 +38,7 @@ public final class Main {
         RefusalScenarios.register(SCENARIOS);
         QueryScenarios.register(SCENARIOS);
         RestartScenarios.register(SCENARIOS);
+        GoldenScenarios.register(SCENARIOS);
     }
 
     private Main() {
@@ -41,6 +47,10 @@ public final class Main {
     public static void main(String[] args) throws Exception {
         if (args.length == 1 && args[0].equals("list")) {
             SCENARIOS.keySet().forEach(System.out::println);
+            return;
+        }
+        if (args[0].equals("manifest")) {
+            GoldenScenarios.manifest(Path.of(args[1]));
             return;
         }
         if (args[0].equals("member")) {
