@@ -43,6 +43,7 @@ export interface DirectoryEntry {
 }
 
 export interface DiskSpace {
+  /** Used, or free for this user: what is reserved for others counts as neither (RocketMQ computes ratios so). */
   totalBytes: number;
   /** Free for this user. */
   freeBytes: number;

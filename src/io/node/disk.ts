@@ -65,7 +65,7 @@ export function createNodeDisk(options: { lanes?: Lanes } = {}): Disk {
 
     async space(path) {
       const stat = await directoryWork<fs.StatsFs>('space', path, (done) => fs.statfs(path, done));
-      return { totalBytes: stat.blocks * stat.bsize, freeBytes: stat.bavail * stat.bsize };
+      return { totalBytes: (stat.blocks - stat.bfree + stat.bavail) * stat.bsize, freeBytes: stat.bavail * stat.bsize };
     },
 
     lockDirectory,
