@@ -6,3 +6,4 @@ export type { NetworkShape } from './sim-links.ts';
 export { ProcessEnded, SimNode } from './sim-node.ts';
 export { SimRandom } from './sim-random.ts';
 export { type NodeOptions, SimWorld, type WorldOptions } from './sim-world.ts';
+export { SimulationError, type SimulationOptions, type SimulationReport, simulate } from './simulation.ts';

@@ -153,6 +153,12 @@ export class SimDisk {
     return bytes;
   }
 
+  /** Of the files and directories in a directory, sorted; empty when there is none. */
+  namesIn(directory: string): string[] {
+    const node = this.tree.find('list', directory);
+    return node?.kind === 'directory' ? [...node.names.keys()].sort() : [];
+  }
+
   /** Changes bytes on the platter. */
   poke(path: string, position: number, bytes: Uint8Array): void {
     this.#file(path).image.overwrite(bytes, position);

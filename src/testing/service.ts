@@ -1,0 +1,62 @@
+/** A server process under a supervisor: started anew until it is up, as systemd or Kubernetes would. */
+import type { Env } from '../io/mod.ts';
+import { ProcessEnded, type SimNode } from './sim-node.ts';
+import type { SimWorld } from './sim-world.ts';
+
+const restartDelayMs = 1000;
+
+export class Service<T> {
+  readonly node: SimNode;
+  readonly #world: SimWorld;
+  readonly #boot: (env: Env) => Promise<T>;
+  #running: T | undefined;
+  #starting: Promise<void> | undefined;
+  #lastFailure: unknown;
+
+  constructor(world: SimWorld, node: SimNode, boot: (env: Env) => Promise<T>) {
+    this.#world = world;
+    this.node = node;
+    this.#boot = boot;
+  }
+
+  /** Undefined while it is down or on its way up. */
+  get running(): T | undefined {
+    return this.node.process.alive ? this.#running : undefined;
+  }
+
+  /** Why the last attempt to start ended. */
+  get lastFailure(): unknown {
+    return this.#lastFailure;
+  }
+
+  /** Resolves when a process is up. */
+  start(): Promise<void> {
+    this.#starting ??= this.#startUntilUp().finally(() => {
+      this.#starting = undefined;
+    });
+    return this.#starting;
+  }
+
+  kill(): void {
+    this.#running = undefined;
+    this.node.kill();
+  }
+
+  crash(): void {
+    this.#running = undefined;
+    this.node.crash();
+  }
+
+  async #startUntilUp(): Promise<void> {
+    while (this.running === undefined) {
+      const env = this.node.restart();
+      try {
+        this.#running = await this.node.whileAlive(this.#boot(env));
+      } catch (error) {
+        if (!(error instanceof ProcessEnded)) this.#lastFailure = error;
+        this.kill();
+        await this.#world.sleep(restartDelayMs);
+      }
+    }
+  }
+}

@@ -1,0 +1,185 @@
+/** Clients as models: producers that send messages of their own, consumers that note what they get. */
+import { Client, ClientError, type MessageQueue, Producer, PushConsumer, type ReceivedMessage } from '../client/mod.ts';
+import { isRetryTopic } from '../message/mod.ts';
+import { RemotingError } from '../remoting/mod.ts';
+import type { History } from './history.ts';
+import { ProcessEnded, type SimNode } from './sim-node.ts';
+import type { SimRandom } from './sim-random.ts';
+import type { SimWorld } from './sim-world.ts';
+
+export interface WorkloadParts {
+  world: SimWorld;
+  random: SimRandom;
+  nameServers: readonly string[];
+  history: History;
+  topic: string;
+  brokerNames: readonly string[];
+  queueCount: number;
+}
+
+const thinkMs = [1, 60] as const;
+const retryMs = [50, 300] as const;
+const bodyBytes = [1, 700] as const;
+const batchSize = [2, 5] as const;
+
+const placeOf = ({ brokerName, queueId }: MessageQueue) => `${brokerName}/${queueId}`;
+
+/** Sends one message after the other until it is told to stop; each body begins with an id that no other has. */
+export class ProducerModel {
+  readonly node: SimNode;
+  readonly #parts: WorkloadParts;
+  readonly #random: SimRandom;
+  #stopping = false;
+  #sequence = 0;
+  #done: Promise<void> | undefined;
+  /** When each broker last acknowledged a message that was sent after `sentMs`. */
+  readonly lastAcknowledged = new Map<string, { sentMs: number; atMs: number }>();
+
+  constructor(parts: WorkloadParts, node: SimNode) {
+    this.node = node;
+    this.#parts = parts;
+    this.#random = parts.random.fork(`producer ${node.name}`);
+  }
+
+  start(): void {
+    this.#done = this.#runUntilStopped();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#done;
+  }
+
+  async #runUntilStopped(): Promise<void> {
+    while (!this.#stopping) {
+      const env = this.node.restart();
+      const client = new Client(env, { nameServers: this.#parts.nameServers });
+      const producer = new Producer(client, { group: 'producers' });
+      try {
+        while (!this.#stopping) await this.node.whileAlive(this.#sendOne(producer));
+        await client.close();
+      } catch (error) {
+        if (!(error instanceof ProcessEnded)) throw error;
+        await this.#parts.world.sleep(this.#random.between(retryMs));
+      }
+    }
+  }
+
+  async #sendOne(producer: Producer): Promise<void> {
+    const { world, history, topic } = this.#parts;
+    const queue = this.#chooseQueue();
+    const count = this.#random.chance(0.1) ? this.#random.between(batchSize) : 1;
+    const messages = Array.from({ length: count }, () => this.#newMessage());
+    const outgoing = messages.map(({ body, tag }) => ({ topic, body: Buffer.from(body), tag }));
+    for (const { id, body } of messages) history.sending(id, body);
+    const sentMs = world.nowMs;
+    try {
+      const target = { queue };
+      const [first] = outgoing;
+      const result =
+        count === 1 && first !== undefined
+          ? await producer.send(first, target)
+          : await producer.sendBatch(outgoing, target);
+      // The other statuses say that the message may still be lost.
+      if (result.status === 'SEND_OK') {
+        for (const [index, { id }] of messages.entries()) {
+          history.acknowledged(id, this.node.name, placeOf(result.queue), result.queueOffset + index);
+        }
+        this.lastAcknowledged.set(result.queue.brokerName, { sentMs, atMs: world.nowMs });
+      }
+      await world.sleep(this.#random.between(thinkMs));
+    } catch (error) {
+      if (!(error instanceof ClientError || error instanceof RemotingError)) throw error;
+      history.failedCount += 1;
+      await world.sleep(this.#random.between(retryMs));
+    }
+  }
+
+  #newMessage(): { id: string; body: string; tag: string } {
+    this.#sequence += 1;
+    const id = `${this.node.name}-${this.#sequence}`;
+    const filler = 'abcdefghij'.repeat(71).slice(0, this.#random.between(bodyBytes));
+    return { id, body: `${id} ${filler}`, tag: this.#random.pick(['A', 'B', 'C']) };
+  }
+
+  #chooseQueue(): MessageQueue {
+    const { topic, brokerNames, queueCount } = this.#parts;
+    const brokerName = brokerNames[this.#random.below(brokerNames.length)] ?? '';
+    return { topic, brokerName, queueId: this.#random.below(queueCount) };
+  }
+}
+
+/** A member of a consumer group: takes its time, and asks for some messages again. */
+export class ConsumerModel {
+  readonly node: SimNode;
+  readonly #parts: WorkloadParts;
+  readonly #group: string;
+  readonly #ordered: boolean;
+  readonly #random: SimRandom;
+  #client: Client | undefined;
+  #starting: Promise<void> | undefined;
+
+  constructor(parts: WorkloadParts, node: SimNode, group: string, ordered: boolean) {
+    this.node = node;
+    this.#parts = parts;
+    this.#group = group;
+    this.#ordered = ordered;
+    this.#random = parts.random.fork(`consumer ${node.name}`);
+  }
+
+  /** Resolves when it consumes; tries again while name servers are away. */
+  start(): Promise<void> {
+    this.#starting ??= this.#startUntilUp().finally(() => {
+      this.#starting = undefined;
+    });
+    return this.#starting;
+  }
+
+  async stop(): Promise<void> {
+    await this.#client?.close();
+  }
+
+  kill(): void {
+    this.#client = undefined;
+    this.node.kill();
+  }
+
+  async #startUntilUp(): Promise<void> {
+    for (;;) {
+      const env = this.node.restart();
+      const client = new Client(env, { nameServers: this.#parts.nameServers });
+      const consumer = new PushConsumer(client, {
+        group: this.#group,
+        subscriptions: { [this.#parts.topic]: '*' },
+        ordered: this.#ordered,
+        from: 'first',
+        batchSizeMax: this.#ordered ? 1 : 4,
+        listener: (messages) => this.#consume(messages),
+      });
+      try {
+        await this.node.whileAlive(consumer.start());
+        this.#client = client;
+        return;
+      } catch (error) {
+        const expected =
+          error instanceof ProcessEnded || error instanceof ClientError || error instanceof RemotingError;
+        if (!expected) throw error;
+        await this.#parts.world.sleep(this.#random.between(retryMs));
+      }
+    }
+  }
+
+  async #consume(messages: readonly ReceivedMessage[]): Promise<'success' | 'later'> {
+    for (const message of messages) {
+      this.#parts.history.delivered({
+        group: this.#group,
+        ordered: this.#ordered,
+        queue: isRetryTopic(message.queue.topic) ? undefined : placeOf(message.queue),
+        queueOffset: message.queueOffset,
+        body: Buffer.from(message.body).toString('utf8'),
+      });
+    }
+    if (this.#random.chance(0.3)) await this.#parts.world.sleep(this.#random.below(30));
+    return this.#random.chance(0.02) ? 'later' : 'success';
+  }
+}
