@@ -12,14 +12,14 @@ export class AssignedQueue {
   /** Ends when the queue is taken away or the consumer stops. */
   readonly lifetime: Lifetime;
   /** Replaced when the offset is moved: what was pulled before does not count any more. */
-  process: ProcessQueue;
+  processQueue: ProcessQueue;
   readonly #clock: Clock;
   #lockedMs: number | undefined;
 
   constructor(queue: MessageQueue, startOffset: number, lifetime: Lifetime, clock: Clock) {
     this.queue = queue;
     this.lifetime = lifetime;
-    this.process = new ProcessQueue(startOffset);
+    this.processQueue = new ProcessQueue(startOffset);
     this.#clock = clock;
   }
 

@@ -7,7 +7,7 @@ import type { ProcessQueue } from './process-queue.ts';
 import type { ReceivedMessage } from './received-message.ts';
 import { Slots } from './slots.ts';
 
-export interface ConcurrentConsumptionOptions {
+interface ConcurrentConsumptionOptions {
   client: Client;
   group: string;
   listener: Listener;
@@ -41,7 +41,7 @@ export class ConcurrentConsumption implements Consumption {
     const { batchSizeMax } = this.#options;
     for (let at = 0; at < messages.length; at += batchSizeMax) {
       const batch = messages.slice(at, at + batchSizeMax);
-      const run = this.#consume(assigned, assigned.process, batch).finally(() => this.#running.delete(run));
+      const run = this.#consume(assigned, assigned.processQueue, batch).finally(() => this.#running.delete(run));
       this.#running.add(run);
     }
   }
@@ -50,36 +50,46 @@ export class ConcurrentConsumption implements Consumption {
     await Promise.all(this.#running);
   }
 
-  async #consume(assigned: AssignedQueue, process: ProcessQueue, batch: readonly ReceivedMessage[]): Promise<void> {
+  async #consume(
+    assigned: AssignedQueue,
+    processQueue: ProcessQueue,
+    batch: readonly ReceivedMessage[],
+  ): Promise<void> {
     const { client, listener } = this.#options;
     let left = batch;
     for (;;) {
       await this.#slots.acquire();
       try {
-        if (isGone(assigned, process)) return;
+        if (isGone(assigned, processQueue)) return;
         const outcome = await callListener(client, listener, left, assigned.queue);
         left =
-          outcome === 'success' ? this.#finish(assigned, process, left) : await this.#fail(assigned, process, left);
+          outcome === 'success'
+            ? this.#finish(assigned, processQueue, left)
+            : await this.#fail(assigned, processQueue, left);
       } finally {
         this.#slots.release();
       }
       if (left.length === 0) return;
       await assigned.lifetime.sleep(localRetryDelayMs);
-      if (isGone(assigned, process)) return;
+      if (isGone(assigned, processQueue)) return;
       for (const message of left) message.reconsumeTimes++;
     }
   }
 
-  #finish(assigned: AssignedQueue, process: ProcessQueue, messages: readonly ReceivedMessage[]): ReceivedMessage[] {
-    for (const message of messages) process.finish(message);
-    if (!isGone(assigned, process)) this.#options.offsets.update(assigned.queue, process.commitOffset);
+  #finish(
+    assigned: AssignedQueue,
+    processQueue: ProcessQueue,
+    messages: readonly ReceivedMessage[],
+  ): ReceivedMessage[] {
+    for (const message of messages) processQueue.finish(message);
+    if (!isGone(assigned, processQueue)) this.#options.offsets.update(assigned.queue, processQueue.commitOffset);
     return [];
   }
 
   /** Gives those that could not be sent back. */
   async #fail(
     assigned: AssignedQueue,
-    process: ProcessQueue,
+    processQueue: ProcessQueue,
     messages: readonly ReceivedMessage[],
   ): Promise<ReceivedMessage[]> {
     const { client, group, maxReconsumeTimes, broadcast } = this.#options;
@@ -89,14 +99,14 @@ export class ConcurrentConsumption implements Consumption {
         { group, queue: queueKey(assigned.queue), messageIds: messages.map(({ messageId }) => messageId) },
         'Messages of a broadcast were not consumed and are dropped',
       );
-      return this.#finish(assigned, process, messages);
+      return this.#finish(assigned, processQueue, messages);
     }
     const taken = await Promise.all(
       messages.map((message) => sendBack(client, group, message, delayLevelByBroker, maxReconsumeTimes)),
     );
     this.#finish(
       assigned,
-      process,
+      processQueue,
       messages.filter((_, index) => taken[index]),
     );
     return messages.filter((_, index) => !taken[index]);
@@ -104,6 +114,6 @@ export class ConcurrentConsumption implements Consumption {
 }
 
 /** The queue is another's, or its offset was moved: what becomes of these messages counts no more. */
-function isGone(assigned: AssignedQueue, process: ProcessQueue): boolean {
-  return assigned.lifetime.ended || assigned.process !== process;
+function isGone(assigned: AssignedQueue, processQueue: ProcessQueue): boolean {
+  return assigned.lifetime.ended || assigned.processQueue !== processQueue;
 }

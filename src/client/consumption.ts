@@ -12,7 +12,7 @@ export type Listener = (messages: readonly ReceivedMessage[], queue: MessageQueu
 
 /** How pulled messages come to the listener: concurrently or in order. */
 export interface Consumption {
-  /** There are new messages in `assigned.process`. */
+  /** There are new messages in `assigned.processQueue`. */
   onMessages(assigned: AssignedQueue, messages: readonly ReceivedMessage[]): void;
   /** Resolves when no listener runs any more for queues whose lifetime ended (for one queue, when given). */
   idle(assigned?: AssignedQueue): Promise<void>;

@@ -24,7 +24,7 @@ export interface ConsumerData {
   unitMode: false;
 }
 
-export interface HeartbeatContent {
+interface HeartbeatContent {
   clientID: string;
   consumerDataSet: readonly ConsumerData[];
   producerDataSet: readonly { groupName: string }[];

@@ -5,7 +5,7 @@ import type { OffsetStore } from './offset-store.ts';
 import type { ReceivedMessage } from './received-message.ts';
 import { Slots } from './slots.ts';
 
-export interface OrderedConsumptionOptions {
+interface OrderedConsumptionOptions {
   client: Client;
   group: string;
   listener: Listener;
@@ -49,7 +49,7 @@ export class OrderedConsumption implements Consumption {
   }
 
   async #consume(assigned: AssignedQueue): Promise<void> {
-    while (!assigned.lifetime.ended && !assigned.process.isEmpty) {
+    while (!assigned.lifetime.ended && !assigned.processQueue.isEmpty) {
       const retry = await this.#consumeBatch(assigned);
       if (retry !== undefined) await assigned.lifetime.sleep(retry);
     }
@@ -63,14 +63,14 @@ export class OrderedConsumption implements Consumption {
     try {
       if (assigned.lifetime.ended) return undefined;
       if (!broadcast && !assigned.isLocked) return unlockedDelayMs;
-      const { process } = assigned;
-      const batch = process.first(batchSizeMax);
+      const { processQueue } = assigned;
+      const batch = processQueue.first(batchSizeMax);
       const outcome = await callListener(client, listener, batch, assigned.queue);
       // The offset was moved meanwhile: what was consumed counts no more.
-      if (assigned.process !== process) return undefined;
+      if (assigned.processQueue !== processQueue) return undefined;
       if (outcome === 'later' && (await this.#holdsUp(batch))) return retryDelayMs;
-      for (const message of batch) process.finish(message);
-      this.#options.offsets.update(assigned.queue, process.commitOffset);
+      for (const message of batch) processQueue.finish(message);
+      this.#options.offsets.update(assigned.queue, processQueue.commitOffset);
       return undefined;
     } finally {
       this.#slots.release();

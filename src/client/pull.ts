@@ -6,7 +6,7 @@ import type { Subscription } from './heartbeat.ts';
 import { type MessageQueue, queueKey } from './message-queue.ts';
 import { decodeMessages, type ReceivedMessage } from './received-message.ts';
 
-export interface PullQuery {
+interface PullQuery {
   group: string;
   queue: MessageQueue;
   offset: number;

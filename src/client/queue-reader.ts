@@ -25,7 +25,7 @@ const unknownHereCodes: ReadonlySet<number | undefined> = new Set([
   ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST,
 ]);
 
-export interface QueueReaderOptions {
+interface QueueReaderOptions {
   client: Client;
   group: string;
   assigned: AssignedQueue;
@@ -35,7 +35,7 @@ export interface QueueReaderOptions {
   commits: boolean;
   /** Nothing is pulled without the queue's lock. */
   ordered: boolean;
-  /** There are messages in `assigned.process`. */
+  /** There are messages in `assigned.processQueue`. */
   onMessages(assigned: AssignedQueue, messages: PullResult['messages']): void;
 }
 
@@ -45,7 +45,7 @@ export async function readQueue(options: QueueReaderOptions, startOffset: number
   let offset = startOffset;
   let brokerId = 0;
   while (!assigned.lifetime.ended) {
-    if (assigned.process.isFull) {
+    if (assigned.processQueue.isFull) {
       await assigned.lifetime.sleep(fullDelayMs);
       continue;
     }
@@ -115,12 +115,12 @@ function take(options: QueueReaderOptions, result: PullResult, offset: number): 
       { group: options.group, queue: queueKey(assigned.queue), offset, nextOffset: result.nextOffset },
       `${queueKey(assigned.queue)} has no offset ${offset}: going on at ${result.nextOffset}`,
     );
-    assigned.process = new ProcessQueue(result.nextOffset);
+    assigned.processQueue = new ProcessQueue(result.nextOffset);
     offsets.update(assigned.queue, result.nextOffset);
     return;
   }
-  assigned.process.add(result.messages, result.nextOffset);
+  assigned.processQueue.add(result.messages, result.nextOffset);
   // Messages of other tags were passed: the group has seen them.
-  if (assigned.process.isEmpty) offsets.update(assigned.queue, result.nextOffset);
+  if (assigned.processQueue.isEmpty) offsets.update(assigned.queue, result.nextOffset);
   if (result.messages.length > 0) options.onMessages(assigned, result.messages);
 }

@@ -10,5 +10,4 @@ export { LruMap } from './lru-map.ts';
 export type { JsonObject, JsonValue } from './parse-loose-json.ts';
 export { JsonError, parseLooseJson } from './parse-loose-json.ts';
 export { parseProperties, writeProperties } from './properties-file.ts';
-export type { WriteLooseJsonOptions } from './write-loose-json.ts';
 export { writeLooseJson } from './write-loose-json.ts';

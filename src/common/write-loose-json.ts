@@ -8,7 +8,7 @@ import { assert } from './assert.ts';
  * - a Map with object keys: objects as keys, in the map's order  `{{"queueId":0}:5}`
  * - a Map with string keys: alphabetical; a Set: an array
  */
-export interface WriteLooseJsonOptions {
+interface WriteLooseJsonOptions {
   /** Default 'bare'. 'quoted' also turns object keys into strings, so that the result is standard JSON. */
   integerKeys?: 'bare' | 'quoted';
   /** Tabs and line feeds, as in RocketMQ's config files. */

@@ -1,2 +1,1 @@
-export type { TagExpression } from './tag-expression.ts';
 export { parseTagExpression, tagsCodeMatcher } from './tag-expression.ts';

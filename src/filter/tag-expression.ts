@@ -4,7 +4,7 @@ import { javaHash } from '../common/mod.ts';
  * Tag subscriptions: `A || B`, or everything with `*`, nothing or blanks. The broker compares hashes only, as its
  * queue entries hold no more; the exact comparison is the client's (RocketMQ: FilterAPI, ExpressionMessageFilter).
  */
-export interface TagExpression {
+interface TagExpression {
   /** The expression, `*` where everything is meant. */
   subString: string;
   /** Without doubles, in the order of the expression; empty when everything is meant. */

@@ -1,6 +1,6 @@
 export type { BatchMessage } from './batch.ts';
 export { BatchError, decodeBatch, encodeBatch } from './batch.ts';
-export { delayLevelsDefault, parseDelayLevels } from './delay-levels.ts';
+export { parseDelayLevels } from './delay-levels.ts';
 export { Perm, PullSysFlag, SysFlag, TopicSysFlag } from './flags.ts';
 export { limits } from './limits.ts';
 export {
@@ -28,10 +28,12 @@ export {
   decodeRecord,
   encodeBlank,
   encodeRecord,
+  findRecord,
   patchOffsets,
-  RecordOffset,
+  recordHeadSize,
   recordSize,
+  storeTimestampOf,
 } from './record.ts';
 export { tagsCodeOf } from './tags-code.ts';
-export type { UniqueKeys, UtcOffset } from './unique-keys.ts';
+export type { UniqueKeys } from './unique-keys.ts';
 export { createUniqueKeys, uniqueKeyTimeMs } from './unique-keys.ts';

@@ -32,7 +32,7 @@ const magicBlank = 0xcbd43194 | 0;
 export const blankSize = 8;
 
 /** Places of what is patched late or read without decoding. */
-export const RecordOffset = {
+const RecordOffset = {
   queueId: 12,
   queueOffset: 20,
   physicalOffset: 28,
@@ -207,6 +207,15 @@ export function decodeRecord(bytes: Uint8Array, at: number): StoredMessage {
   };
 }
 
+/** Bytes of a record's beginning that `storeTimestampOf` may need. */
+export const recordHeadSize = bornHostAt + 16 + portSize + timestampSize;
+
+/** The store timestamp, from the record's first `recordHeadSize` bytes. */
+export function storeTimestampOf(bytes: Uint8Array, at: number): number {
+  const sysFlag = readI32(bytes, at + RecordOffset.sysFlag);
+  return readI64(bytes, at + bornHostAt + bornIpSize(sysFlag) + portSize);
+}
+
 export type RecordCheck =
   | { kind: 'record'; sizeBytes: number }
   /** The rest of the file is unused. */
@@ -271,6 +280,22 @@ function checkFields(bytes: Uint8Array, at: number, sizeBytes: number, v2: boole
   }
   return { kind: 'record', sizeBytes };
 }
+
+/**
+ * The first place from `from` on where a record's magic makes it worth to call `checkRecord`; -1 when there is none.
+ * For looking behind damage.
+ */
+export function findRecord(bytes: Uint8Array, from: number): number {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let at = view.indexOf(magicsBegin, from + 4); at >= 0; at = view.indexOf(magicsBegin, at + 1)) {
+    const magic = at + 4 <= bytes.length ? readI32(bytes, at) : 0;
+    if (magic === magicV1 || magic === magicV2) return at - 4;
+  }
+  return -1;
+}
+
+/** What both magics begin with. */
+const magicsBegin = Buffer.from([0xda, 0xa3, 0x20]);
 
 function bad(why: string): RecordCheck {
   return { kind: 'bad', why };

@@ -13,7 +13,7 @@ export interface UniqueKeys {
 }
 
 /** Minutes to add to UTC for local time at a moment (`Host.utcOffsetMinutes`). */
-export type UtcOffset = (wallMs: number) => number;
+type UtcOffset = (wallMs: number) => number;
 
 export function createUniqueKeys(parts: {
   ip: Uint8Array;
