@@ -1,0 +1,246 @@
+import { assert, readI64Big, writeI64 } from '../common/mod.ts';
+import { type Disk, DiskError, type File } from '../io/mod.ts';
+import { listSegments, openSegment, segmentName } from './segment-file.ts';
+
+/**
+ * The files of the consume queues: `consumequeue/<topic>/<queueId>/<byte offset in 20 digits>`, full-size and sparse.
+ * Unit n of a queue lies at byte n × 20:
+ *
+ *      0  i64  physical offset of the record; 0 in a blank unit
+ *      8  i32  size of the record; 0 where nothing was written, 0x7FFFFFFF in a blank unit
+ *     12  i64  tags code
+ *
+ * Blank units fill the file up to where a queue starts that does not start at 0.
+ */
+export const unitSize = 20;
+const blankUnitSize = 0x7fff_ffff;
+
+export interface QueueUnit {
+  physicalOffset: number;
+  sizeBytes: number;
+  tagsCode: number;
+}
+
+export function writeUnit(target: Uint8Array, at: number, physicalOffset: number, sizeBytes: number, tagsCode: number) {
+  writeI64(target, at, physicalOffset);
+  target[at + 8] = sizeBytes >> 24;
+  target[at + 9] = sizeBytes >> 16;
+  target[at + 10] = sizeBytes >> 8;
+  target[at + 11] = sizeBytes;
+  writeI64(target, at + 12, tagsCode);
+}
+
+/** Undefined where no message's unit was written: zeros, a blank unit, or garbage. */
+export function readUnit(bytes: Uint8Array, at: number): QueueUnit | undefined {
+  const sizeBytes = (bytes[at + 8] << 24) | (bytes[at + 9] << 16) | (bytes[at + 10] << 8) | bytes[at + 11];
+  const physicalOffset = Number(readI64Big(bytes, at));
+  if (sizeBytes <= 0 || sizeBytes === blankUnitSize || !(physicalOffset >= 0)) return undefined;
+  if (!Number.isSafeInteger(physicalOffset)) return undefined;
+  return { physicalOffset, sizeBytes, tagsCode: Number(readI64Big(bytes, at + 12)) };
+}
+
+export class QueueFiles {
+  readonly #disk: Disk;
+  readonly #directory: string;
+  readonly #openMax: number;
+  readonly #fileSize: number;
+  /** By path; the one used last at the end. */
+  readonly #open = new Map<string, Promise<File>>();
+  /** Written since their last sync. */
+  readonly #unsynced = new Set<string>();
+  /** Directories with entries that were not synced. */
+  readonly #newEntries = new Set<string>();
+
+  /** `fileSize` (`mappedFileSizeConsumeQueue`) is rounded up to whole units, as RocketMQ does. */
+  constructor(disk: Disk, directory: string, options: { fileSize: number; openMax: number }) {
+    this.#disk = disk;
+    this.#directory = directory;
+    this.#fileSize = Math.ceil(options.fileSize / unitSize) * unitSize;
+    this.#openMax = options.openMax;
+  }
+
+  get unitsPerFile(): number {
+    return this.#fileSize / unitSize;
+  }
+
+  directoryOf(topic: string, queueId: number): string {
+    return `${this.#directory}/${topic}/${queueId}`;
+  }
+
+  /** Topics and their queue ids, as the directories say. */
+  async list(): Promise<{ topic: string; queueIds: number[] }[]> {
+    const found: { topic: string; queueIds: number[] }[] = [];
+    for (const topic of await this.#directories(this.#directory)) {
+      const names = await this.#directories(`${this.#directory}/${topic}`);
+      found.push({ topic, queueIds: names.filter((name) => /^\d{1,9}$/.test(name)).map(Number) });
+    }
+    return found;
+  }
+
+  async #directories(path: string): Promise<string[]> {
+    try {
+      const entries = await this.#disk.list(path);
+      return entries.filter((entry) => entry.kind === 'directory').map((entry) => entry.name);
+    } catch (error) {
+      if (error instanceof DiskError && error.code === 'ENOENT') return [];
+      throw error;
+    }
+  }
+
+  /** First units of the queue's files, ascending. */
+  async fileStarts(topic: string, queueId: number): Promise<number[]> {
+    const starts = await listSegments(this.#disk, this.directoryOf(topic, queueId));
+    return starts.map((start) => start / unitSize);
+  }
+
+  /** Up to `count` units from `unit` on, as bytes; none beyond the file that holds `unit`, none when it is absent. */
+  async read(topic: string, queueId: number, unit: number, count: number): Promise<Uint8Array> {
+    const fileStart = this.#fileStart(unit);
+    const wanted = Math.min(count, fileStart + this.unitsPerFile - unit) * unitSize;
+    const bytes = new Uint8Array(wanted);
+    const path = this.#path(topic, queueId, fileStart);
+    let file: File;
+    try {
+      file = await (this.#open.get(path) ?? this.#remember(path, this.#disk.open(path, 'write')));
+    } catch (error) {
+      if (error instanceof DiskError && error.code === 'ENOENT') return new Uint8Array(0);
+      throw error;
+    }
+    const got = await file.read(bytes, 0, wanted, (unit - fileStart) * unitSize);
+    return bytes.subarray(0, got - (got % unitSize));
+  }
+
+  /** Writes whole units from `unit` on; they are safe after `sync`. */
+  async write(topic: string, queueId: number, unit: number, bytes: Uint8Array): Promise<void> {
+    assert(bytes.length % unitSize === 0, 'a queue is written in whole units');
+    for (let done = 0; done < bytes.length; ) {
+      const at = unit + done / unitSize;
+      const fileStart = this.#fileStart(at);
+      const length = Math.min(bytes.length - done, (fileStart + this.unitsPerFile - at) * unitSize);
+      const path = this.#path(topic, queueId, fileStart);
+      const file = await (this.#open.get(path) ?? this.#remember(path, this.#create(topic, queueId, fileStart)));
+      this.#unsynced.add(path);
+      await file.write(bytes, done, length, (at - fileStart) * unitSize);
+      done += length;
+    }
+  }
+
+  async #create(topic: string, queueId: number, fileStart: number): Promise<File> {
+    const directory = this.directoryOf(topic, queueId);
+    await this.#disk.makeDirectory(directory);
+    const { file, created } = await openSegment(this.#disk, directory, fileStart * unitSize, this.#fileSize);
+    if (created) {
+      this.#newEntries.add(directory);
+      this.#newEntries.add(`${this.#directory}/${topic}`);
+      this.#newEntries.add(this.#directory);
+    }
+    return file;
+  }
+
+  /** Marks the units of the first file below `unit`, where the queue starts, as blank: a Java broker skips them. */
+  async markStart(topic: string, queueId: number, unit: number): Promise<void> {
+    const fileStart = this.#fileStart(unit);
+    const bytes = new Uint8Array((unit - fileStart) * unitSize);
+    for (let at = 0; at < bytes.length; at += unitSize) writeUnit(bytes, at, 0, blankUnitSize, 0);
+    if (bytes.length > 0) await this.write(topic, queueId, fileStart, bytes);
+  }
+
+  /** Overwrites units `[unit, end)` of existing files with zeros, and removes files that begin at or after `unit`. */
+  async cut(topic: string, queueId: number, unit: number, end: number): Promise<void> {
+    for (const fileStart of await this.fileStarts(topic, queueId)) {
+      if (fileStart >= unit && fileStart > 0) {
+        await this.#remove(this.#path(topic, queueId, fileStart));
+        continue;
+      }
+      const from = Math.max(unit, fileStart);
+      const to = Math.min(end, fileStart + this.unitsPerFile);
+      if (from < to) await this.write(topic, queueId, from, new Uint8Array((to - from) * unitSize));
+    }
+  }
+
+  /** Removes files all of whose units lie below `unit`. */
+  async removeBelow(topic: string, queueId: number, unit: number): Promise<number> {
+    let removed = 0;
+    for (const fileStart of await this.fileStarts(topic, queueId)) {
+      if (fileStart + this.unitsPerFile > unit) break;
+      await this.#remove(this.#path(topic, queueId, fileStart));
+      removed += 1;
+    }
+    return removed;
+  }
+
+  async #remove(path: string): Promise<void> {
+    const known = this.#open.get(path);
+    this.#open.delete(path);
+    this.#unsynced.delete(path);
+    if (known !== undefined) await known.then((file) => file.close()).catch(() => {});
+    await this.#disk.remove(path);
+  }
+
+  async removeTopic(topic: string): Promise<void> {
+    const directory = `${this.#directory}/${topic}/`;
+    for (const path of [...this.#open.keys()]) {
+      if (!path.startsWith(directory)) continue;
+      const known = this.#open.get(path);
+      this.#open.delete(path);
+      this.#unsynced.delete(path);
+      if (known !== undefined) await known.then((file) => file.close()).catch(() => {});
+    }
+    for (const path of [...this.#newEntries]) if (`${path}/`.startsWith(directory)) this.#newEntries.delete(path);
+    await this.#disk.removeTree(`${this.#directory}/${topic}`);
+  }
+
+  /**
+   * Syncs all that was written, and the directories of new files. After a rejection what was written since the last
+   * success may be lost: the caller must not let a checkpoint pass it.
+   */
+  async sync(): Promise<void> {
+    for (const path of [...this.#unsynced]) {
+      const file = await (this.#open.get(path) ?? this.#remember(path, this.#disk.open(path, 'write')));
+      this.#unsynced.delete(path);
+      await file.syncData();
+    }
+    for (const directory of [...this.#newEntries]) {
+      await this.#disk.syncDirectory(directory);
+      this.#newEntries.delete(directory);
+    }
+  }
+
+  #fileStart(unit: number): number {
+    return unit - (unit % this.unitsPerFile);
+  }
+
+  #path(topic: string, queueId: number, fileStart: number): string {
+    return `${this.directoryOf(topic, queueId)}/${segmentName(fileStart * unitSize)}`;
+  }
+
+  async #remember(path: string, opening: Promise<File>): Promise<File> {
+    this.#open.set(path, opening);
+    opening.catch(() => {
+      if (this.#open.get(path) === opening) this.#open.delete(path);
+    });
+    while (this.#open.size > this.#openMax) await this.#closeOldest();
+    return opening;
+  }
+
+  /** A file that was written is synced before its descriptor goes: a later one might not hear of a failed write-back. */
+  async #closeOldest(): Promise<void> {
+    for (const [path, opening] of this.#open) {
+      this.#open.delete(path);
+      const file = await opening.catch(() => undefined);
+      if (file === undefined) return;
+      if (this.#unsynced.has(path)) {
+        await file.syncData();
+        this.#unsynced.delete(path);
+      }
+      await file.close();
+      return;
+    }
+  }
+
+  async close(): Promise<void> {
+    const closing = [...this.#open.values()].map((opening) => opening.then((file) => file.close()));
+    this.#open.clear();
+    await Promise.allSettled(closing);
+  }
+}

@@ -1,0 +1,199 @@
+import type { Log } from '../io/mod.ts';
+import { isStorableTopicName } from '../message/mod.ts';
+import { type QueueFiles, type QueueUnit, readUnit, unitSize, writeUnit } from './consume-queue.ts';
+import type { QueuePages } from './queue-pages.ts';
+import type { QueueTable } from './queue-table.ts';
+
+/**
+ * The consume queues: rows (queue-table.ts), entries in memory (queue-pages.ts) and files (consume-queue.ts). Entries
+ * are written by runs, queue after queue, in the background; only those that consumers may read, so that a file never
+ * knows more than the log.
+ */
+const writeUnitsMax = 8192;
+
+export class Queues {
+  readonly table: QueueTable;
+  readonly pages: QueuePages;
+  readonly files: QueueFiles;
+  /** Queues with entries that are not in their files. */
+  #dirty: number[] = [];
+
+  constructor(table: QueueTable, pages: QueuePages, files: QueueFiles) {
+    this.table = table;
+    this.pages = pages;
+    this.files = files;
+  }
+
+  markDirty(queue: number): void {
+    if (this.table.dirty[queue] === 1) return;
+    this.table.dirty[queue] = 1;
+    this.#dirty.push(queue);
+  }
+
+  get dirtyCount(): number {
+    return this.#dirty.length;
+  }
+
+  /** Writes what is readable of every dirty queue. Rejects with DiskError; what was not written stays dirty. */
+  async write(): Promise<void> {
+    const dirty = this.#dirty;
+    this.#dirty = [];
+    let done = 0;
+    try {
+      for (; done < dirty.length; done++) await this.#writeQueue(dirty[done]);
+    } finally {
+      for (; done < dirty.length; done++) {
+        this.table.dirty[dirty[done]] = 0;
+        if (this.table.has(dirty[done])) this.markDirty(dirty[done]);
+      }
+    }
+  }
+
+  async #writeQueue(queue: number): Promise<void> {
+    this.table.dirty[queue] = 0;
+    while (this.table.has(queue) && this.table.fileUnits[queue] < this.table.visible[queue]) {
+      const from = this.table.fileUnits[queue];
+      const count = Math.min(this.table.visible[queue] - from, writeUnitsMax);
+      const bytes = new Uint8Array(count * unitSize);
+      for (let i = 0; i < count; i++) {
+        if (!this.pages.read(queue, from + i)) throw new Error(`entry ${from + i} of a queue left memory unwritten`);
+        writeUnit(bytes, i * unitSize, this.pages.physicalOffset, this.pages.sizeBytes, this.pages.tagsCode);
+      }
+      const topic = this.table.topicOf(queue);
+      this.table.dirty[queue] = 0;
+      try {
+        await this.files.write(topic.name, this.table.queueIds[queue], from, bytes);
+      } catch (error) {
+        if (this.table.has(queue)) this.markDirty(queue);
+        throw error;
+      }
+      // The topic may have been removed, and the row given away, meanwhile.
+      if (this.table.has(queue) && this.table.topicOf(queue) === topic) this.table.fileUnits[queue] = from + count;
+    }
+  }
+
+  /** Removes the topic's rows, entries and files. Not while `write` is under way. */
+  async removeTopic(name: string): Promise<void> {
+    const topic = this.table.topic(name);
+    if (topic === undefined) return;
+    this.pages.drop(new Set(topic.queues.values()));
+    this.#dirty = this.#dirty.filter((queue) => this.table.topicOf(queue) !== topic);
+    this.table.removeTopic(topic);
+    await this.files.removeTopic(name);
+  }
+
+  /** Units `[unit, unit + count)` from the files, as far as they are there and whole. */
+  async readFile(queue: number, unit: number, count: number): Promise<QueueUnit[]> {
+    const { name } = this.table.topicOf(queue);
+    const bytes = await this.files.read(name, this.table.queueIds[queue], unit, count);
+    const units: QueueUnit[] = [];
+    for (let at = 0; at < bytes.length; at += unitSize) {
+      const found = readUnit(bytes, at);
+      units.push(found ?? { physicalOffset: 0, sizeBytes: 0, tagsCode: 0 });
+    }
+    return units;
+  }
+
+  /** One unit, from memory or file; undefined when it is not there. */
+  async unitAt(queue: number, unit: number): Promise<QueueUnit | undefined> {
+    if (this.pages.read(queue, unit)) {
+      const { physicalOffset, sizeBytes, tagsCode } = this.pages;
+      return { physicalOffset, sizeBytes, tagsCode };
+    }
+    const [found] = await this.readFile(queue, unit, 1);
+    return found === undefined || found.sizeBytes === 0 ? undefined : found;
+  }
+
+  /** The first unit in `[low, high)` whose record lies at or beyond `physicalOffset`; `high` when none does. */
+  async firstAtOrBeyond(queue: number, physicalOffset: number, low: number, high: number): Promise<number> {
+    let from = low;
+    let to = high;
+    while (from < to) {
+      const middle = Math.floor((from + to) / 2);
+      const unit = await this.unitAt(queue, middle);
+      if (unit === undefined || unit.physicalOffset < physicalOffset) from = middle + 1;
+      else to = middle;
+    }
+    return from;
+  }
+
+  /**
+   * Makes rows of the queues on disk, and cuts off units of records at or beyond `physicalOffset`. Gives the sum of
+   * the units that stay, and the end of the last record that a unit knows.
+   */
+  async load(physicalOffset: number, log: Log): Promise<{ units: number; physicalEnd: number }> {
+    let units = 0;
+    let physicalEnd = 0;
+    for (const { topic, queueIds } of await this.files.list()) {
+      if (!isStorableTopicName(topic)) {
+        log.warn('store.queue.name', { topic }, 'a directory below consumequeue is no topic, and is left alone');
+        continue;
+      }
+      for (const queueId of queueIds) {
+        const found = await this.#loadQueue(topic, queueId, physicalOffset);
+        units += found.end;
+        physicalEnd = Math.max(physicalEnd, found.physicalEnd);
+      }
+    }
+    return { units, physicalEnd };
+  }
+
+  async #loadQueue(topic: string, queueId: number, physicalOffset: number) {
+    const starts = await this.files.fileStarts(topic, queueId);
+    const queue = this.table.findOrAdd(topic, queueId);
+    const first = starts[0] ?? 0;
+    let end = first;
+    let physicalEnd = 0;
+    for (let i = starts.length - 1; i >= 0; i--) {
+      end = await this.#endInFile(topic, queueId, starts[i], physicalOffset);
+      if (end > starts[i]) break;
+    }
+    if (end > first) {
+      const [last] = await this.#units(topic, queueId, end - 1, 1);
+      physicalEnd = last === undefined ? 0 : last.physicalOffset + last.sizeBytes;
+    }
+    this.table.minUnit[queue] = first;
+    this.table.fileUnits[queue] = end;
+    this.table.visible[queue] = end;
+    this.table.nextUnit[queue] = end;
+    await this.#cutBehind(topic, queueId, end, starts);
+    return { end, physicalEnd };
+  }
+
+  /** The first unit of the file that is unwritten, or of a record at or beyond `physicalOffset`. */
+  async #endInFile(topic: string, queueId: number, start: number, physicalOffset: number): Promise<number> {
+    let low = start;
+    let high = start + this.files.unitsPerFile;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const bytes = await this.files.read(topic, queueId, middle, 1);
+      const unit = bytes.length === 0 ? undefined : readUnit(bytes, 0);
+      const blank = bytes.length > 0 && unit === undefined && bytes.some((byte) => byte !== 0);
+      if (blank || (unit !== undefined && unit.physicalOffset < physicalOffset)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  async #units(topic: string, queueId: number, unit: number, count: number): Promise<(QueueUnit | undefined)[]> {
+    const bytes = await this.files.read(topic, queueId, unit, count);
+    return Array.from({ length: bytes.length / unitSize }, (_, index) => readUnit(bytes, index * unitSize));
+  }
+
+  /** What lies behind the end, of records that are no more or will be dispatched again, must not be taken for units. */
+  async #cutBehind(topic: string, queueId: number, end: number, starts: readonly number[]): Promise<void> {
+    const lastStart = starts[starts.length - 1];
+    if (lastStart === undefined) return;
+    let stale = end;
+    for (;;) {
+      const bytes = await this.files.read(topic, queueId, stale, cutLookUnits);
+      let used = bytes.length;
+      while (used > 0 && bytes[used - 1] === 0) used -= 1;
+      stale += Math.ceil(used / unitSize);
+      if (used < bytes.length || bytes.length === 0) break;
+    }
+    if (stale > end || lastStart >= Math.max(end, 1)) await this.files.cut(topic, queueId, end, stale);
+  }
+}
+
+const cutLookUnits = 4096;

@@ -1,0 +1,293 @@
+import type { Log } from '../io/mod.ts';
+import { blankSize, findRecord } from '../message/mod.ts';
+import type { Checkpoint, Checkpoints } from './checkpoint.ts';
+import { type Dispatch, dispatchOf } from './dispatch.ts';
+import type { LogFiles } from './log-files.ts';
+import { type LogItem, LogReader } from './log-reader.ts';
+import type { MessageIndex } from './message-index.ts';
+import type { Queues } from './queues.ts';
+
+/**
+ * Opening: find how far queues and index can be believed, walk the log from there, cut off its tail where the records
+ * end, and build again what the walk shows to be missing. The time depends on the tail.
+ *
+ *     our checkpoint agrees with the log     walk from its offset
+ *     clean stop of a Java broker            walk from the last record that a queue knows
+ *     crash of a Java broker                 walk from the newest segment older than Apache's checkpoint
+ *     anything lost or contradictory         forget queues and index, walk the whole log
+ */
+export interface RecoveryParts {
+  files: LogFiles;
+  queues: Queues;
+  index: MessageIndex;
+  checkpoints: Checkpoints;
+  log: Log;
+  /** False when the abort file was there. */
+  cleanStop: boolean;
+  checkCrc: boolean;
+  delayLevelsMs: readonly number[];
+  indexEnabled: boolean;
+}
+
+export interface Recovered {
+  /** The log's end. */
+  end: number;
+  lastTimestampMs: number;
+  lastOffset: number;
+  lastSize: number;
+  /** Sum of all queues' units. */
+  units: number;
+}
+
+/** What was believed turned out to be wrong: everything is built again. */
+class Contradiction extends Error {}
+
+/** Records dispatched between two writes of queues and index. */
+const dispatchBatchCount = 100_000;
+const sectorSize = 512;
+const scanSize = 1 << 20;
+
+export async function recover(parts: RecoveryParts): Promise<Recovered> {
+  const { files, log } = parts;
+  if (files.starts.length === 0) {
+    await forget(parts);
+    return { end: 0, lastTimestampMs: 0, lastOffset: 0, lastSize: 0, units: 0 };
+  }
+  try {
+    return await recoverFrom(parts, await parts.checkpoints.readOwn());
+  } catch (error) {
+    if (!(error instanceof Contradiction)) throw error;
+    log.warn('store.recovery.rebuild', { cause: error.message }, 'queues and index are built again from the whole log');
+    await forget(parts);
+    return await walk(parts, files.minOffset, undefined, true);
+  }
+}
+
+async function forget({ queues, index }: RecoveryParts): Promise<void> {
+  for (const name of queues.table.topicNames) await queues.removeTopic(name);
+  for (const { topic } of await queues.files.list()) await queues.files.removeTopic(topic);
+  await index.clear();
+}
+
+async function recoverFrom(parts: RecoveryParts, own: Checkpoint | undefined): Promise<Recovered> {
+  const { files, queues, index, checkpoints, cleanStop, log } = parts;
+  if (own !== undefined && own.offset >= files.minOffset) {
+    const { units } = await queues.load(own.offset, log);
+    if (units !== own.units || queues.table.count !== own.queues) {
+      throw new Contradiction(`the queues hold ${units} entries, the checkpoint says ${own.units}`);
+    }
+    if (!(await index.load(own.offset, cleanStop))) throw new Contradiction('an index file is torn');
+    return await walk(parts, own.offset, own, false);
+  }
+  let from = files.minOffset;
+  if (cleanStop) {
+    const { physicalEnd } = await queues.load(Number.MAX_SAFE_INTEGER, log);
+    if (physicalEnd > from && files.has(physicalEnd)) from = physicalEnd;
+    else if (physicalEnd > from) throw new Contradiction(`a queue knows offset ${physicalEnd}, beyond the log`);
+    else if (queues.table.count > 0) throw new Contradiction('the queues know no record of the log');
+  } else {
+    from = await segmentBefore(parts, await checkpoints.readApache());
+    await queues.load(from, log);
+  }
+  if (!(await index.load(from, cleanStop))) throw new Contradiction('an index file is torn');
+  return await walk(parts, from, undefined, from === files.minOffset);
+}
+
+/** The newest segment that begins at or before the time; the first one when there is none. */
+async function segmentBefore({ files }: RecoveryParts, timestampMs: number): Promise<number> {
+  const reader = new LogReader(files, { checkCrc: true });
+  for (let i = files.starts.length - 1; i > 0; i--) {
+    const item = await reader.at(files.starts[i]);
+    if (item.kind !== 'record') continue;
+    const time = item.record.storeTimestampMs;
+    if (time > 0 && time <= timestampMs) return files.starts[i];
+  }
+  return files.minOffset;
+}
+
+/** Dispatches all records from `from` on. `whole`: nothing was believed, gaps in a queue are gaps in the log. */
+async function walk(
+  parts: RecoveryParts,
+  from: number,
+  own: Checkpoint | undefined,
+  whole: boolean,
+): Promise<Recovered> {
+  const { files, queues, index, log, checkCrc } = parts;
+  const reader = new LogReader(files, { checkCrc });
+  const state: Recovered = {
+    end: from,
+    lastTimestampMs: own?.lastTimestampMs ?? 0,
+    lastOffset: own?.lastOffset ?? 0,
+    lastSize: own?.lastSize ?? 0,
+    units: 0,
+  };
+  let undispatched = 0;
+  let dispatched = 0;
+  let item: LogItem;
+  for (;;) {
+    item = await reader.at(state.end);
+    if (item.kind === 'end') break;
+    if (item.kind === 'blank') {
+      // A blank without a segment behind it: the crash came between. The next record makes the segment.
+      state.end = item.next;
+      continue;
+    }
+    const { record } = item;
+    await dispatch(parts, record, dispatchOf(record, parts.delayLevelsMs), whole);
+    state.lastTimestampMs = record.storeTimestampMs;
+    state.lastOffset = item.offset;
+    state.lastSize = record.sizeBytes;
+    state.end = item.offset + record.sizeBytes;
+    dispatched += 1;
+    if (++undispatched >= dispatchBatchCount) {
+      await queues.write();
+      await index.write();
+      undispatched = 0;
+    }
+  }
+  if (own !== undefined && item.zeros && parts.cleanStop && dispatched === 0) {
+    // Nobody wrote since: what lies beyond is as it was left.
+  } else {
+    await cutTail(parts, item);
+  }
+  for (const queue of queues.table.queues()) state.units += queues.table.nextUnit[queue];
+  log.info(
+    'store.recovered',
+    { fromOffset: from, endOffset: state.end, records: dispatched, queues: queues.table.count },
+    'the store is recovered',
+  );
+  return state;
+}
+
+async function dispatch(
+  { queues, index, log, indexEnabled }: RecoveryParts,
+  record: {
+    topic: string;
+    queueId: number;
+    queueOffset: number;
+    physicalOffset: number;
+    sizeBytes: number;
+    storeTimestampMs: number;
+  },
+  made: Dispatch,
+  whole: boolean,
+): Promise<void> {
+  if (indexEnabled) for (const hash of made.keyHashes) index.add(hash, record.physicalOffset, record.storeTimestampMs);
+  if (!made.hasUnit) return;
+  const { table, pages } = queues;
+  let queue = table.find(record.topic, record.queueId);
+  if (queue < 0) {
+    queue = table.findOrAdd(record.topic, record.queueId);
+    await startQueue(queues, queue, record.queueOffset);
+  }
+  const expected = table.nextUnit[queue];
+  if (record.queueOffset < expected) {
+    // RocketMQ keeps the first, too (ConsumeQueue.putMessagePositionInfo).
+    log.warn(
+      'store.recovery.twice',
+      { topic: record.topic, queueId: record.queueId },
+      'two records for one queue offset',
+    );
+    return;
+  }
+  if (record.queueOffset > expected && !whole) {
+    throw new Contradiction(
+      `${record.topic}/${record.queueId} ends at ${expected}, the log goes on at ${record.queueOffset}`,
+    );
+  }
+  const count = record.queueOffset - expected + 1;
+  if (!pages.hasRoom(Math.min(count, gapUnitsAtOnce))) await queues.write();
+  for (let unit = expected; unit < record.queueOffset; unit++) {
+    if ((unit - expected) % gapUnitsAtOnce === gapUnitsAtOnce - 1) {
+      await queues.write();
+      pages.hasRoom(gapUnitsAtOnce);
+    }
+    pages.append(queue, 0, blankUnit, 0);
+    table.visible[queue] = unit + 1;
+    queues.markDirty(queue);
+  }
+  pages.append(queue, record.physicalOffset, record.sizeBytes, made.tagsCode);
+  table.visible[queue] = table.nextUnit[queue];
+  queues.markDirty(queue);
+}
+
+const gapUnitsAtOnce = 4096;
+const blankUnit = 0x7fff_ffff;
+
+/** A queue whose first record is not its offset 0: what was before has aged out of the log. */
+export async function startQueue(queues: Queues, queue: number, unit: number): Promise<void> {
+  if (unit === 0) return;
+  const { table } = queues;
+  table.minUnit[queue] = unit;
+  table.fileUnits[queue] = unit;
+  table.visible[queue] = unit;
+  table.nextUnit[queue] = unit;
+  await queues.files.markStart(table.topicOf(queue).name, table.queueIds[queue], unit);
+}
+
+/**
+ * Makes everything behind the last record zeros. A write that a power failure interrupted leaves whole sectors of
+ * zeros; damage of another kind with a valid record behind it is no torn tail, and is not ours to cut.
+ */
+async function cutTail(parts: RecoveryParts, item: LogItem & { kind: 'end' }): Promise<void> {
+  const { files, log } = parts;
+  if (!files.has(item.offset)) return;
+  const start = files.startOf(item.offset);
+  const segmentEnd = start + files.segmentSize;
+  if (!item.zeros && !(await isTorn(files, item))) {
+    const survivor = await recordBehind(parts, item.offset, segmentEnd);
+    if (survivor !== undefined) {
+      throw new Error(
+        `${files.pathOf(start)} is damaged at offset ${item.offset} (${item.why}), and a valid record follows at ` +
+          `${survivor}. Restore the file from a copy, or cut the log there, which loses what follows: ` +
+          `liftmq store truncate --offset ${item.offset}`,
+      );
+    }
+  }
+  while (files.starts[files.starts.length - 1] > start) await files.removeLast();
+  const file = await files.file(item.offset);
+  const bytes = new Uint8Array(scanSize);
+  const zeros = new Uint8Array(scanSize);
+  let cutBytes = 0;
+  for (let at = item.offset; at < segmentEnd; at += scanSize) {
+    const length = Math.min(scanSize, segmentEnd - at);
+    const got = await file.read(bytes, 0, length, at - start);
+    if (!bytes.subarray(0, got).some((byte) => byte !== 0)) continue;
+    await file.write(zeros, 0, length, at - start);
+    cutBytes += length;
+  }
+  if (cutBytes === 0) return;
+  await file.syncData();
+  log.warn('store.recovery.cut', { offset: item.offset, why: item.why }, 'an unfinished tail was cut off the log');
+}
+
+/** Whether a sector that the record at the end reaches into was never written. */
+async function isTorn(files: LogFiles, item: LogItem & { kind: 'end' }): Promise<boolean> {
+  const start = files.startOf(item.offset);
+  const file = await files.file(item.offset);
+  const bytes = new Uint8Array(Math.min(item.sizeBytes, files.segmentSize - (item.offset - start)));
+  await file.read(bytes, 0, bytes.length, item.offset - start);
+  for (let at = 0; at < bytes.length; ) {
+    const end = Math.min(bytes.length, at + sectorSize - ((item.offset - start + at) % sectorSize));
+    if (!bytes.subarray(at, end).some((byte) => byte !== 0)) return true;
+    at = end;
+  }
+  return false;
+}
+
+/** The first valid record behind `offset` in its segment. */
+async function recordBehind({ files }: RecoveryParts, offset: number, segmentEnd: number): Promise<number | undefined> {
+  const reader = new LogReader(files, { checkCrc: true });
+  const file = await files.file(offset);
+  const bytes = new Uint8Array(scanSize);
+  const start = files.startOf(offset);
+  for (let at = offset + 1; at < segmentEnd; at += scanSize - blankSize) {
+    const got = await file.read(bytes, 0, Math.min(scanSize, segmentEnd - at), at - start);
+    const view = bytes.subarray(0, got);
+    for (let place = findRecord(view, 0); place >= 0; place = findRecord(view, place + 1)) {
+      const item = await reader.at(at + place);
+      if (item.kind === 'record') return at + place;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,171 @@
+import type { Clock, Log, Timer, Timers } from '../io/mod.ts';
+import type { Checkpoints } from './checkpoint.ts';
+import type { CommitLog } from './commit-log.ts';
+import type { MessageIndex } from './message-index.ts';
+import type { PutResult } from './message-store.ts';
+import type { Queues } from './queues.ts';
+import type { Recovered } from './recovery.ts';
+
+/**
+ * Brings queues and index to the disk in the background, and then moves the checkpoint: write the entries of all
+ * messages that are readable now, sync them, sync the log, write the checkpoint of that moment.
+ *
+ * A round begins `periodMs` after the last, later when rounds take long (they may use a fifth of the time), and at once
+ * when much is staged.
+ */
+export interface WritebackParts {
+  queues: Queues;
+  index: MessageIndex;
+  commitLog: CommitLog;
+  checkpoints: Checkpoints;
+  timers: Timers;
+  clock: Clock;
+  log: Log;
+  periodMs: number;
+}
+
+const restFactor = 4;
+/** Readable messages since the last round that make the next one begin at once. */
+const messagesBehindMax = 1_000_000;
+/** Rounds without work after which the index frees its memory. */
+const idleRounds = 10;
+
+export class Writeback {
+  readonly #parts: WritebackParts;
+  #timer: Timer | undefined;
+  #work: Promise<unknown> = Promise.resolve();
+  #running = false;
+  #stopped = false;
+  /** Messages that became readable since the last round began. */
+  #behind = 0;
+  #idle = 0;
+  /** The state that a checkpoint taken now would have. */
+  #units = 0;
+  #lastOffset = 0;
+  #lastSize = 0;
+  #lastTimestampMs = 0;
+  #checkpointOffset = -1;
+  /** A sync failed: what it should have brought to the disk may be lost, so that no checkpoint may pass it. */
+  #poisoned = false;
+
+  constructor(parts: WritebackParts) {
+    this.#parts = parts;
+  }
+
+  get checkpointOffset(): number {
+    return Math.max(0, this.#checkpointOffset);
+  }
+
+  start(recovered: Recovered): void {
+    this.#units = recovered.units;
+    this.#lastOffset = recovered.lastOffset;
+    this.#lastSize = recovered.lastSize;
+    this.#lastTimestampMs = recovered.lastTimestampMs;
+  }
+
+  /** A message became readable; `counted` when a queue has it. */
+  published(result: PutResult, counted: boolean): void {
+    if (counted) this.#units += 1;
+    this.#lastOffset = result.physicalOffset;
+    this.#lastSize = result.sizeBytes;
+    this.#lastTimestampMs = result.storeTimestampMs;
+    this.#behind += 1;
+  }
+
+  /** A batch became readable. */
+  durable(): void {
+    if (this.#behind > messagesBehindMax) this.kick();
+  }
+
+  /** Begins a round now, unless one is under way. */
+  kick(): void {
+    if (!this.#running && !this.#stopped) void this.run();
+  }
+
+  /** One round. Never rejects: trouble is logged, and tried again with the next round. */
+  run(): Promise<boolean> {
+    this.#timer?.cancel();
+    this.#running = true;
+    return this.#exclusively(async () => {
+      const beganMs = this.#parts.clock.monotonicMs();
+      const done = await this.#round();
+      this.#running = false;
+      const tookMs = this.#parts.clock.monotonicMs() - beganMs;
+      if (!this.#stopped) {
+        const restMs = Math.max(this.#parts.periodMs, tookMs * restFactor);
+        this.#timer = this.#parts.timers.after(restMs, () => void this.run());
+      }
+      return done;
+    });
+  }
+
+  async #round(): Promise<boolean> {
+    const { queues, index, commitLog, checkpoints, log } = this.#parts;
+    const offset = commitLog.durableOffset;
+    if (offset === this.#checkpointOffset) {
+      this.#idle += 1;
+      if (this.#idle === idleRounds) index.rest();
+      return true;
+    }
+    this.#idle = 0;
+    this.#behind = 0;
+    const checkpoint = {
+      offset,
+      units: this.#units,
+      queues: queues.table.count,
+      lastOffset: this.#lastOffset,
+      lastSize: this.#lastSize,
+      lastTimestampMs: this.#lastTimestampMs,
+    };
+    try {
+      await queues.write();
+      try {
+        await index.write();
+        await queues.files.sync();
+      } catch (error) {
+        this.#poisoned = true;
+        throw error;
+      }
+      await commitLog.flush();
+      if (this.#poisoned || commitLog.flushedOffset < offset) return false;
+      await checkpoints.write(checkpoint);
+      this.#checkpointOffset = offset;
+      return true;
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      log.warn('store.writeback.failed', { error: error.message }, 'queues or index could not be written');
+      return false;
+    }
+  }
+
+  /** Removes a topic's queues, and lets the checkpoint know, so that recovery does not bring them back. */
+  deleteTopic(name: string): Promise<void> {
+    return this.#exclusively(async () => {
+      const { queues } = this.#parts;
+      const topic = queues.table.topic(name);
+      if (topic === undefined) return;
+      for (const queue of topic.queues.values()) this.#units -= queues.table.visible[queue];
+      await queues.removeTopic(name);
+      this.#checkpointOffset = -1;
+      await this.#round();
+    });
+  }
+
+  /** Work that must not run beside a round. */
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
+    return this.#exclusively(work);
+  }
+
+  /** The last round; gives whether everything is on disk. */
+  async stop(): Promise<boolean> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    return await this.#exclusively(() => this.#round());
+  }
+
+  #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#work.then(work, work);
+    this.#work = run.catch(() => {});
+    return run;
+  }
+}
