@@ -8,6 +8,7 @@ interface World {
   polling: LongPolling;
   /** Offsets of pulls that were answered. */
   answered: number[];
+  dropped: number[];
   hold(offset: number, more?: Partial<HeldPull>): boolean;
   after(ms: number): Promise<void>;
   ends: Map<string, number>;
@@ -20,11 +21,13 @@ function inWorld(run: (world: World) => Promise<void>) {
       const { clock, timers } = world.node('broker').env;
       const ends = new Map<string, number>();
       const answered: number[] = [];
+      const dropped: number[] = [];
       const polling = new LongPolling({ clock, timers }, (topic, queueId) => ends.get(`${topic}-${queueId}`) ?? 0);
       const peer = newPeer(1);
       await run({
         polling,
         answered,
+        dropped,
         ends,
         hold: (offset, more = {}) =>
           polling.hold({
@@ -35,6 +38,7 @@ function inWorld(run: (world: World) => Promise<void>) {
             accepts: undefined,
             holdMs: 15_000,
             run: () => answered.push(offset),
+            drop: () => dropped.push(offset),
             ...more,
           }),
         after: (ms) => new Promise((resolve) => timers.after(ms, resolve)),
@@ -86,16 +90,18 @@ test(
 );
 
 test(
-  'nobody is answered whose connection is gone',
-  inWorld(async ({ polling, answered, hold, after }) => {
+  'a pull whose connection is gone is dropped, and not answered',
+  inWorld(async ({ polling, answered, dropped, hold, after }) => {
     const peer = newPeer(2);
-    hold(0, { peer });
+    hold(7, { peer });
     hold(0);
     peer.break();
     assert.equal(polling.size, 1);
-    polling.arrived('T', 0, 0, 0);
+    assert.deepEqual(dropped, [7]);
+    assert.equal(hold(8, { peer }), false);
+    polling.arrived('T', 0, 9, 0);
     await after(20_000);
-    assert.deepEqual(answered, [0]);
+    assert.deepEqual([answered, dropped], [[0], [7]]);
   }),
 );
 

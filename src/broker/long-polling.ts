@@ -16,8 +16,10 @@ export interface HeldPull {
   /** By tags code; undefined: everything. */
   readonly accepts: ((tagsCode: number) => boolean) | undefined;
   readonly holdMs: number;
-  /** Runs once, when a message came or the time is up; not when the connection is gone. */
+  /** One of the two runs, once: when a message came or the time is up… */
   readonly run: () => void;
+  /** …or when the connection is gone. */
+  readonly drop: () => void;
 }
 
 interface Held {
@@ -58,12 +60,11 @@ export class LongPolling {
     return this.#size;
   }
 
-  /** False when there is no room: the caller answers at once. */
+  /** False when there is no room, or nobody to answer any more: the caller answers at once. */
   hold(pull: HeldPull): boolean {
     if (this.#closed || this.#size >= heldMax) return false;
     const ofPeer = this.#ofPeer(pull.peer);
-    // Gone already: there is nobody to answer.
-    if (ofPeer === undefined) return true;
+    if (ofPeer === undefined) return false;
     const held: Held = { pull, deadlineMs: this.#clock.monotonicMs() + pull.holdMs, woken: false };
     let queues = this.#held.get(pull.topic);
     if (queues === undefined) {
@@ -136,7 +137,7 @@ export class LongPolling {
     this.#byPeer.set(peer.id, held);
     peer.onClose(() => {
       this.#byPeer.delete(peer.id);
-      for (const one of held) this.#remove(one);
+      for (const one of held) if (this.#remove(one)) one.pull.drop();
     });
     return this.#byPeer.get(peer.id);
   }

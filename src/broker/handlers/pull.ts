@@ -270,6 +270,8 @@ export function pullHandlers(parts: PullParts): HandlersOf<'broker', PullCommand
           fail(call, error);
         }
       },
+      // Nobody hears it, but the call is over.
+      drop: () => call.reply({ code: ResponseCode.PULL_NOT_FOUND }),
     });
   }
 
