@@ -38,14 +38,14 @@ export class Nemesis {
   readonly #world: SimWorld;
   readonly #random: SimRandom;
   readonly #targets: Targets;
-  readonly #kinds: readonly [FaultKind, ...FaultKind[]];
+  readonly #kinds: readonly FaultKind[];
   readonly counts = new Map<FaultKind, number>();
   #stopping = false;
   #done: Promise<void> | undefined;
   /** Repairs that are still to come. */
   readonly #repairs = new Set<() => void>();
 
-  constructor(world: SimWorld, targets: Targets, kinds: readonly [FaultKind, ...FaultKind[]]) {
+  constructor(world: SimWorld, targets: Targets, kinds: readonly FaultKind[]) {
     this.#world = world;
     this.#random = world.random.fork('nemesis');
     this.#targets = targets;
@@ -69,10 +69,10 @@ export class Nemesis {
   }
 
   async #run(): Promise<void> {
-    while (!this.#stopping) {
+    while (!this.#stopping && this.#kinds.length > 0) {
       await this.#world.sleep(this.#random.between(pauseBetweenMs));
       if (this.#stopping) return;
-      const kind = this.#random.pick(this.#kinds);
+      const kind = this.#one(this.#kinds);
       this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
       const repair = this.#strike(kind);
       this.#repairs.add(repair);

@@ -47,6 +47,7 @@ export class Scheduler {
   #nowUs = 0;
   #sequence = 0;
   #eventsAtThisInstant = 0;
+  #failed: { error: unknown } | undefined;
 
   constructor(random: SimRandom, trace: Trace) {
     this.#random = random;
@@ -76,6 +77,11 @@ export class Scheduler {
     };
   }
 
+  /** Ends the run that is under way: something outside of its events found a fault. */
+  fail(error: unknown): void {
+    this.#failed ??= { error };
+  }
+
   /** Resolves `delayMs` of virtual time from now. */
   sleep(delayMs: number): Promise<void> {
     return new Promise((resolve) => {
@@ -100,6 +106,7 @@ export class Scheduler {
     );
     await turnOfEventLoop();
     while (settled === undefined) {
+      if (this.#failed !== undefined) throw this.#failed.error;
       this.#step(limitUs);
       await turnOfEventLoop();
     }

@@ -123,6 +123,11 @@ export class SimWorld {
     return this.#scheduler.run(body, limitMs);
   }
 
+  /** Makes `run` reject with this: a fault was found where nobody waits for a result. */
+  fail(error: unknown): void {
+    this.#scheduler.fail(error);
+  }
+
   /** For the body of `run`. */
   sleep(delayMs: number): Promise<void> {
     return this.#scheduler.sleep(delayMs);

@@ -12,7 +12,7 @@ import { createNodeTimers } from './timers.ts';
 import { createNodeWorkers } from './workers.ts';
 
 export type { LogLevel, LogOptions } from './log.ts';
-export { turnOfEventLoop } from './turn.ts';
+export { turnOfEventLoop, watchRejections } from './turn.ts';
 export {
   createNodeClock,
   createNodeDisk,
