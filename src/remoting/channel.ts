@@ -142,6 +142,10 @@ class InboundCall implements Call<CommandName> {
     this.serialization = serialization;
   }
 
+  get answered(): boolean {
+    return this.#answered;
+  }
+
   get name(): CommandName {
     return this.command.command;
   }
@@ -156,8 +160,8 @@ class InboundCall implements Call<CommandName> {
 
   reply(reply: Reply<CommandName>): void {
     assert(!this.#answered, 'a call is answered once');
-    this.#answered = true;
     this.#channel.answer(this, reply);
+    this.#answered = true;
   }
 }
 
@@ -182,6 +186,8 @@ export class Channel implements Peer {
   #paused = false;
   #inFlight = 0;
   #countedHeldBytes = 0;
+  #framesRead = 0;
+  /** When the frame that is unfinished now began. */
   #frameSinceMs = 0;
   #lastTrafficMs: number;
   #takenBytesSeen = 0;
@@ -250,6 +256,9 @@ export class Channel implements Peer {
     if (this.#closed) return;
     this.#closed = true;
     this.#countHeld();
+    // Nobody waits for the answers under way: held pulls may never get one.
+    this.#hub.counters.inFlight -= this.#inFlight;
+    this.#inFlight = 0;
     this.#outbox.drop();
     for (const outbound of this.#outbound.values()) {
       this.#hub.deadlines.remove(outbound);
@@ -340,13 +349,14 @@ export class Channel implements Peer {
   }
 
   answer(call: InboundCall, reply: AnyReply): void {
-    this.#inFlight--;
-    this.#hub.counters.inFlight--;
-    if (call.oneway || this.#closed) {
+    if (this.#closed) {
       reply.taken?.();
       return;
     }
-    this.#writeAnswer(call.serialization, call.opaque, call.command, reply);
+    if (call.oneway) reply.taken?.();
+    else this.#writeAnswer(call.serialization, call.opaque, call.command, reply);
+    this.#inFlight--;
+    this.#hub.counters.inFlight--;
   }
 
   /** Judges the time that the peer took. Returns why the connection must be closed, if it must. */
@@ -371,23 +381,33 @@ export class Channel implements Peer {
 
   /** Runs the reader, closes the connection when the peer does not speak the protocol, and sends what came of it. */
   #read(run: () => void): void {
+    const framesBefore = this.#framesRead;
     const waitedBefore = this.#reader.heldBytes > 0;
     this.#inTurn = true;
     try {
       run();
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
+      // What was asked before it is answered.
+      this.flush();
       this.#hub.badFrame(this, error);
       return;
     } finally {
       this.#inTurn = false;
     }
-    if (!waitedBefore) this.#frameSinceMs = this.#hub.sweptMs;
+    if (!waitedBefore || this.#framesRead !== framesBefore) this.#frameSinceMs = this.#hub.sweptMs;
     if (this.#outbox.unflushedBytes > 0) this.flush();
     else this.#countHeld();
+    // A half frame cannot be answered, and waiting for its end would only take more.
+    if (this.#overBudget && this.#reader.heldBytes > this.#hub.limits.headerSizeMax && !this.#paused) {
+      this.close(
+        `its unfinished frame holds ${this.#reader.heldBytes} bytes, and the budget of all connections is spent`,
+      );
+    }
   }
 
   #onFrame(bytes: Buffer, start: number, end: number): boolean {
+    this.#framesRead++;
     const headerStart = start + prefixSize;
     const serialization = bytes[start + lengthSize];
     const headerEnd = headerStart + (bytes.readInt32BE(start + lengthSize) & 0xffffff);
@@ -451,17 +471,17 @@ export class Channel implements Peer {
   }
 
   #fail(call: InboundCall, error: unknown): void {
-    if (error instanceof ResponseError) {
+    const { row } = call.command;
+    if (error instanceof ResponseError && !call.answered) {
       call.reply({ code: error.code, remark: error.message });
       return;
     }
-    const { row } = call.command;
     this.#hub.log.error(
       'remoting.handler-failed',
       { peer: this.address, request: row.name, error },
       `${row.name} failed`,
     );
-    call.reply({ code: ResponseCode.SYSTEM_ERROR, remark: `${row.name} failed: ${String(error)}` });
+    if (!call.answered) call.reply({ code: ResponseCode.SYSTEM_ERROR, remark: `${row.name} failed: ${String(error)}` });
   }
 
   /** Why a request is not given to its handler. */
@@ -477,16 +497,21 @@ export class Channel implements Peer {
         `${this.#inFlight} requests of this connection wait for their answer, the limit is ${limits.inFlightMax}`,
       );
     }
-    if (
-      counters.heldBytes > limits.heldBytesBudget &&
-      this.#countedHeldBytes * this.#hub.channelCount > limits.heldBytesBudget
-    ) {
+    if (this.#overBudget) {
       counters.refusedBusy++;
       return busy(
         `connections hold ${counters.heldBytes} bytes, the budget is ${limits.heldBytesBudget}, and this one holds ${this.#countedHeldBytes}`,
       );
     }
     return undefined;
+  }
+
+  /** The budget is spent, and this connection has more than an equal share of it. */
+  get #overBudget(): boolean {
+    const { limits, counters, channelCount } = this.#hub;
+    return (
+      counters.heldBytes > limits.heldBytesBudget && this.#countedHeldBytes * channelCount > limits.heldBytesBudget
+    );
   }
 
   #onResponse(header: RemotingHeader, body: Uint8Array): void {

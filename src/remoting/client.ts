@@ -158,6 +158,7 @@ class Client implements RemotingClient {
       connection.destroy();
       throw new RemotingError('stopped', address, 'this client was closed');
     }
+    this.#hub.touch();
     const channel = new Channel(this.#hub, connection, ++this.#lastId, 'main');
     this.#open.add(channel);
     this.#hub.channelCount++;

@@ -2,7 +2,7 @@ import type { CommandName, HotCommand, RequestOf, ResponseOf, Role, ServedBy } f
 
 /** The other end of a connection, as handlers see it. */
 export interface Peer {
-  /** Unique in this process while it lives. */
+  /** Unique in its server while it lives. */
   readonly id: number;
   /** The client's numeric address (after PROXY protocol), without brackets. */
   readonly host: string;

@@ -78,9 +78,13 @@ export class Hub implements ChannelHub {
     } else this.#linesDropped++;
   }
 
-  /** Marks the time, for what is judged by sweeps. */
-  sweep(): number {
+  /** Notes the time, for what is judged by sweeps. */
+  touch(): void {
     this.sweptMs = this.clock.monotonicMs();
+  }
+
+  sweep(): number {
+    this.touch();
     if (this.#linesDropped > 0) {
       const dropped = this.#linesDropped;
       this.log.warn('remoting.lines-dropped', { dropped }, `${dropped} more warnings about peers were left out`);

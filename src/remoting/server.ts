@@ -30,6 +30,8 @@ export interface RemotingServerOptions<R extends Role> {
 const sweepPeriodMs = 1000;
 /** How often a closing server looks whether the answers under way have left. */
 const drainPollMs = 10;
+/** How long a closed server waits for peers to take their last answers. */
+const closeLingerMs = 1000;
 
 /** Rejects with NetworkError when a port cannot be listened at; nothing is left open then. */
 export async function startRemotingServer<R extends Role>(options: RemotingServerOptions<R>): Promise<RemotingServer> {
@@ -108,10 +110,12 @@ class Server implements RemotingServer {
     await Promise.all(this.#listeners.map((listener) => listener.close()));
     const { clock, timers, counters, deadlines } = this.#hub;
     const endMs = clock.monotonicMs() + drainMs;
-    while (counters.inFlight > 0 && clock.monotonicMs() < endMs) {
-      await new Promise<void>((resolve) => timers.after(drainPollMs, resolve));
-    }
+    const pause = () => new Promise<void>((resolve) => timers.after(drainPollMs, resolve));
+    while (counters.inFlight > 0 && clock.monotonicMs() < endMs) await pause();
     for (const entrance of [...this.#entrances]) entrance.end();
+    const lingerEndMs = clock.monotonicMs() + closeLingerMs;
+    while (this.#entrances.size > 0 && clock.monotonicMs() < lingerEndMs) await pause();
+    for (const entrance of [...this.#entrances]) entrance.destroy();
     this.#sweeping.cancel();
     deadlines.stop();
   }
@@ -182,6 +186,7 @@ class Entrance {
   #source: Endpoint;
   #channel: Channel | undefined;
   #refused = false;
+  #proxied = false;
 
   constructor(hub: Hub, connection: Connection, id: number, name: 'main' | 'vip', gone: (address: string) => void) {
     this.#hub = hub;
@@ -212,6 +217,10 @@ class Entrance {
     else this.#connection.destroy();
   }
 
+  destroy(): void {
+    this.#connection.destroy();
+  }
+
   sweep(nowMs: number): void {
     if (this.#channel !== undefined) {
       const reason = this.#channel.overdue(nowMs);
@@ -238,6 +247,11 @@ class Entrance {
           return;
         }
         case 'proxy':
+          if (this.#proxied) {
+            this.#refuse('a second PROXY header');
+            return;
+          }
+          this.#proxied = true;
           if (found.source !== undefined) this.#source = found.source;
           this.#first = this.#first.subarray(found.sizeBytes);
           break;
