@@ -378,7 +378,7 @@ test(
     await consume(world, cluster, 'client', listener, { ordered: true });
     put(cluster, 0, '1');
     await world.sleep(1000);
-    cluster.brokers[0].locks.set('T 0', 'somebody else');
+    cluster.brokers[0].locks.set('T 0', { clientId: 'somebody else', lockedMs: Number.POSITIVE_INFINITY });
     await world.sleep(20_000);
     put(cluster, 0, '2');
     await world.sleep(10_000);
@@ -386,6 +386,45 @@ test(
     cluster.brokers[0].locks.delete('T 0');
     await world.sleep(30_000);
     assert.deepEqual(got.map(text), ['1', '2']);
+  }),
+);
+
+test(
+  'in order: a consumer that cannot renew its locks stops before its broker would give them away',
+  inWorld(async (world) => {
+    const cluster = await startFakeCluster(world, { topics: { T: 1 } });
+    for (let i = 0; i < 20; i++) put(cluster, 0, `${i}`);
+    let started = 0;
+    const listener: Listener = async () => {
+      started++;
+      await world.sleep(5000);
+      return 'success';
+    };
+    const { consumer } = await consume(world, cluster, 'client', listener, { ordered: true });
+    await world.sleep(1000);
+    world.cut(world.node('client'), cluster.brokers[0].node);
+    // The lock is of the first millisecond: the sixth message begins after 25 s, the seventh would after 30 s.
+    await world.sleep(120_000);
+    assert.equal(started, 6);
+    world.heal(world.node('client'), cluster.brokers[0].node);
+    await world.until(() => started === 20, 200_000, 'it goes on');
+    assert.equal(consumer.assignment().length, 1);
+  }),
+);
+
+test(
+  'in order: one renewal that gets no answer does not hold up the queue',
+  inWorld(async (world) => {
+    const cluster = await startFakeCluster(world, { topics: { T: 1 } });
+    const { got, listener } = collect();
+    await consume(world, cluster, 'client', listener, { ordered: true });
+    await world.sleep(18_000);
+    cluster.brokers[0].refusals.set('lockBatchMq', [2]);
+    await world.sleep(3000);
+    put(cluster, 0, 'x');
+    await world.sleep(1000);
+    assert.equal(cluster.brokers[0].refusals.get('lockBatchMq')?.length, 0);
+    assert.deepEqual(got.map(text), ['x']);
   }),
 );
 

@@ -239,7 +239,7 @@ export class PushConsumer implements Member {
   async #take(queue: MessageQueue): Promise<void> {
     const { clock, timers } = this.#client.ports;
     const askedMs = clock.monotonicMs();
-    if (this.#needsLocks && !(await this.#locks.lock([queue])).has(queueKey(queue))) {
+    if (this.#needsLocks && (await this.#locks.lock([queue])).get(queueKey(queue)) !== true) {
       void this.#lifetime.sleep(lockRetryDelayMs).then(() => {
         if (!this.#lifetime.ended) this.onConsumersChanged();
       });
@@ -304,8 +304,10 @@ export class PushConsumer implements Member {
     const queues = [...this.#assigned.values()];
     const locked = await this.#locks.lock(queues.map(({ queue }) => queue));
     for (const assigned of queues) {
-      if (locked.has(queueKey(assigned.queue))) assigned.locked(askedMs);
-      else assigned.unlocked();
+      const isLocked = locked.get(queueKey(assigned.queue));
+      if (isLocked === true) assigned.locked(askedMs);
+      // No answer: the lock is good until it is too old.
+      if (isLocked === false) assigned.unlocked();
     }
   }
 

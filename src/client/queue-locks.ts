@@ -16,18 +16,19 @@ export class QueueLocks {
     this.#group = group;
   }
 
-  /** Asks for locks, or renews them: the keys of the queues that are this client's now. */
-  async lock(queues: readonly MessageQueue[]): Promise<Set<string>> {
-    const locked = new Set<string>();
-    const answers = await Promise.all(
-      [...byBroker(queues)].map(([brokerName, ofBroker]) => this.#ask('lockBatchMq', brokerName, ofBroker)),
-    );
-    const asked = new Set(queues.map(queueKey));
-    for (const body of answers) {
-      for (const queue of body === undefined ? [] : queuesIn(body)) {
-        if (asked.has(queueKey(queue))) locked.add(queueKey(queue));
-      }
-    }
+  /**
+   * Asks for locks, or renews them. By queue key: whether the queue is this client's now; brokers that do not answer
+   * leave their queues out.
+   */
+  async lock(queues: readonly MessageQueue[]): Promise<Map<string, boolean>> {
+    const locked = new Map<string, boolean>();
+    const ofBrokers = [...byBroker(queues)].map(async ([brokerName, ofBroker]) => {
+      const body = await this.#ask('lockBatchMq', brokerName, ofBroker);
+      if (body === undefined) return;
+      const granted = new Set(queuesIn(body).map(queueKey));
+      for (const queue of ofBroker) locked.set(queueKey(queue), granted.has(queueKey(queue)));
+    });
+    await Promise.all(ofBrokers);
     return locked;
   }
 

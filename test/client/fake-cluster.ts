@@ -27,6 +27,7 @@ import {
 import type { SimNode, SimWorld } from '../../src/testing/mod.ts';
 
 const port = 10911;
+const lockExpiryMs = 60_000;
 const sendSlots = slotsOf('sendMessageV2');
 const pullSlots = slotsOf('pullMessage');
 const queryOffsetSlots = slotsOf('queryConsumerOffset');
@@ -54,7 +55,8 @@ export class FakeBroker {
   /** By `group topic queueId`. */
   readonly offsets = new Map<string, number>();
   readonly consumers = new Map<string, Map<string, Peer>>();
-  readonly locks = new Map<string, string>();
+  /** By `topic queueId`: the client's id, and when it asked last. */
+  readonly locks = new Map<string, { clientId: string; lockedMs: number }>();
   readonly heartbeats: HeartbeatBody[] = [];
   readonly sentBack: { group: string; delayLevel: number; messageId: string }[] = [];
   readonly unregistered: string[] = [];
@@ -252,8 +254,12 @@ export class FakeBroker {
         };
         const granted = request.mqSet.filter((queue) => {
           const key = `${queue.topic} ${queue.queueId}`;
-          if (!this.locks.has(key)) this.locks.set(key, request.clientId);
-          return this.locks.get(key) === request.clientId;
+          const nowMs = this.node.clock.monotonicMs();
+          const lock = this.locks.get(key);
+          if (lock !== undefined && lock.clientId !== request.clientId && nowMs - lock.lockedMs < lockExpiryMs)
+            return false;
+          this.locks.set(key, { clientId: request.clientId, lockedMs: nowMs });
+          return true;
         });
         return { body: Buffer.from(writeLooseJson({ lockOKMQSet: granted })) };
       },
@@ -264,7 +270,7 @@ export class FakeBroker {
         };
         for (const queue of request.mqSet) {
           const key = `${queue.topic} ${queue.queueId}`;
-          if (this.locks.get(key) === request.clientId) this.locks.delete(key);
+          if (this.locks.get(key)?.clientId === request.clientId) this.locks.delete(key);
         }
         return {};
       },
