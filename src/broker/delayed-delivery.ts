@@ -170,10 +170,6 @@ export class DelayedDelivery {
       this.#moveTo(level, message.queueOffset + 1);
       return;
     }
-    properties.delete(PropertyName.DELAY);
-    properties.delete(PropertyName.TIMER_DELIVER_MS);
-    properties.delete(PropertyName.TIMER_DELAY_SEC);
-    properties.set(PropertyName.WAIT, 'false');
     const { flag, sysFlag, bornTimestampMs, bornIp, bornPort, reconsumeTimes, body } = message;
     const result = await new Promise<PutResult>((resolve) =>
       this.#parts.writer.write(
@@ -190,6 +186,7 @@ export class DelayedDelivery {
           properties,
           // The position may only pass what cannot be lost.
           waitForDurable: true,
+          afterDelay: true,
         },
         resolve,
       ),

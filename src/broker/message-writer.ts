@@ -21,6 +21,8 @@ export interface OutgoingMessage {
   /** Taken over: the writer adds to it. */
   properties: Map<string, string>;
   waitForDurable: boolean;
+  /** Its delay is over: the level stays among the properties, as RocketMQ leaves it, and no longer counts. */
+  afterDelay?: boolean;
 }
 
 export class MessageWriter {
@@ -38,7 +40,7 @@ export class MessageWriter {
   /** `done` runs as `MessageStore.put` says. */
   write(message: OutgoingMessage, done: (result: PutResult) => void): void {
     const { properties } = message;
-    const level = Math.min(delayLevelOf(properties), this.#delayLevelsMs.length);
+    const level = message.afterDelay ? 0 : Math.min(delayLevelOf(properties), this.#delayLevelsMs.length);
     let { topic, queueId } = message;
     let tagsCode = tagsCodeOf(properties.get(PropertyName.TAGS));
     if (level > 0) {

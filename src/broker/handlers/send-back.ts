@@ -79,8 +79,8 @@ export function sendBackHandlers(parts: {
         properties.set(PropertyName.ORIGIN_MESSAGE_ID, messageId(message.physicalOffset));
       }
       properties.set(PropertyName.WAIT, 'false');
-      if (dead) properties.delete(PropertyName.DELAY);
-      else properties.set(PropertyName.DELAY, String(header.delayLevel || 3 + message.reconsumeTimes));
+      const level = dead ? 0 : header.delayLevel || 3 + message.reconsumeTimes;
+      properties.set(PropertyName.DELAY, String(level));
       const result = await new Promise<PutResult>((resolve) =>
         writer.write(
           {
