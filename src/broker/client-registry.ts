@@ -111,7 +111,9 @@ export class ClientRegistry {
 
   /**
    * Registers or renews a consumer. `subscriptions` undefined keeps what is known of the group (a heartbeat without
-   * them); `notify` is the group's own switch. Gives true when the group had another fingerprint before.
+   * them); `notify` is the group's own switch. Gives true when the broker does not have what the client believes it has:
+   * the group had another fingerprint before, or nothing is known of its subscriptions, since this process is new
+   * (Apache answers false there, and the group gets no messages until its clients start anew).
    */
   registerConsumer(
     name: string,
@@ -145,7 +147,7 @@ export class ClientRegistry {
     }
     const fingerprintChanged = !isNew && group.fingerprint !== fingerprint;
     group.fingerprint = fingerprint;
-    return fingerprintChanged;
+    return fingerprintChanged || (subscriptions === undefined && group.subscriptions.size === 0);
   }
 
   unregisterProducer(group: string, peer: Peer): void {
