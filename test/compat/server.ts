@@ -4,7 +4,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, mkdirSync, writeFileSync } from 'node:fs';
-import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { javaArguments } from './toolchain.ts';
@@ -111,12 +110,11 @@ export function startLiftmq(options: ServerOptions): Server {
   const both = new Process(path.join(options.dir, 'liftmq.out'), process.execPath, () => [
     path.join(root, 'bin', 'liftmq.ts'),
     'start',
-    '-c',
-    conf,
-    '--namesrv-port',
-    String(options.port + 10),
-    '--http-port',
-    String(options.port + 11),
+    ...['-c', conf],
+    ...['--data', options.dir],
+    ...['--set', `namesrv.listenPort=${options.port + 10}`],
+    ...['--set', 'namesrv.bindAddress=127.0.0.1'],
+    ...['--http-port', String(options.port + 11)],
   ]);
   return {
     name: 'liftmq',
@@ -125,8 +123,7 @@ export function startLiftmq(options: ServerOptions): Server {
     storeDir,
     async start() {
       await both.start(process.env);
-      await reachable(options.port + 10);
-      await reachable(options.port);
+      await ready(`http://127.0.0.1:${options.port + 11}/readyz`);
     },
     stopBroker: (signal) => both.stop(signal),
     close: () => both.stop('SIGTERM'),
@@ -194,21 +191,17 @@ class Process {
   }
 }
 
-async function reachable(port: number): Promise<void> {
+async function ready(url: string): Promise<void> {
   const deadline = Date.now() + startTimeoutMs;
   for (;;) {
-    const socket = net.connect(port, '127.0.0.1');
-    try {
-      await once(socket, 'connect');
+    const answer = await fetch(url).catch((cause: unknown) => ({ ok: false, cause }));
+    if (answer.ok) {
       return;
-    } catch (cause) {
-      if (Date.now() > deadline) {
-        throw new Error(`nothing listens on port ${port}`, { cause });
-      }
-      await sleep(50);
-    } finally {
-      socket.destroy();
     }
+    if (Date.now() > deadline) {
+      throw new Error(`${url} does not answer that it is ready`, { cause: answer });
+    }
+    await sleep(50);
   }
 }
 

@@ -73,9 +73,15 @@ final class Facts {
     static Map<String, Object> answer(RemotingCommand answer) {
         Map<String, Object> facts = new TreeMap<>();
         facts.put("code", answer.getCode());
+        Map<String, String> fields = new TreeMap<>();
         if (answer.getExtFields() != null) {
-            Map<String, String> fields = new TreeMap<>();
             answer.getExtFields().forEach((name, value) -> fields.put(name, field(name, value)));
+        }
+        if (answer.getCode() != 0) {
+            // Apache puts these on the refusals of sends too, where no client looks for them.
+            fields.keySet().removeAll(java.util.Set.of("MSG_REGION", "TRACE_ON"));
+        }
+        if (!fields.isEmpty()) {
             facts.put("fields", fields);
         }
         if (answer.getCode() != 0) {

@@ -75,9 +75,6 @@ final class QueryScenarios {
         });
         topics.removeIf(topic -> topic.startsWith("T-") || topic.startsWith("%") || topic.startsWith("nnn"));
         run.saw("topics without our own", topics);
-        TreeSet<String> runtimeInfo = new TreeSet<>(run.admin().fetchBrokerRuntimeStats(run.broker).getTable().keySet());
-        runtimeInfo.removeIf(key -> key.contains("/"));
-        run.saw("runtime info", runtimeInfo);
     }
 
     private static void topicStatus(Run run) throws Exception {
