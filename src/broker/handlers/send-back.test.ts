@@ -29,7 +29,7 @@ test(
       ['RETRY_TOPIC', 'ORIGIN_MESSAGE_ID', 'REAL_TOPIC', 'REAL_QID', 'DELAY', 'UNIQ_KEY'].map((name) =>
         again.map.get(name),
       ),
-      ['T', sent.fields.msgId, '%RETRY%g', '0', undefined, 'K'.repeat(32)],
+      ['T', sent.fields.msgId, '%RETRY%g', '0', '3', 'K'.repeat(32)],
     );
     await sendBack(broker, { offset: again.physicalOffset, delayLevel: 1 });
     await world.sleep(1_200);
@@ -54,8 +54,8 @@ test(
     assert.deepEqual(
       dead.map(({ text, map, reconsumeTimes }) => [text, map.get('RETRY_TOPIC'), map.get('DELAY'), reconsumeTimes]),
       [
-        ['hello', 'T', undefined, 1],
-        ['hello', 'T', undefined, 1],
+        ['hello', 'T', '0', 1],
+        ['hello', 'T', '0', 1],
       ],
     );
     assert.deepEqual([running.stats().counters.deadLettersTotal, running.stats().counters.sentBackTotal], [2, 1]);
