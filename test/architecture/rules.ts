@@ -29,7 +29,10 @@ const ambient: readonly { pattern: RegExp; instead: string }[] = [
   { pattern: /\bDate\.now\b|\bnew Date\(\s*\)|\bperformance\s*\./, instead: 'the Clock port' },
   { pattern: /\bMath\.random\b|\bcrypto\s*\.|\brandomUUID\b/, instead: 'the Random port' },
   { pattern: /\b(?:setTimeout|setInterval|setImmediate|queueMicrotask)\s*\(|\bnextTick\b/, instead: 'the Timers port' },
-  { pattern: /\bprocess\s*\.|\bglobalThis\b|\bfetch\s*\(|\bconsole\s*\./, instead: 'the Host, Network or Log port' },
+  {
+    pattern: /(?<![.#\w])process\s*\.|\bglobalThis\b|\bfetch\s*\(|\bconsole\s*\./,
+    instead: 'the Host, Network or Log port',
+  },
   {
     pattern: /\bWeakRef\b|\bFinalizationRegistry\b|\blocaleCompare\b|\bIntl\s*\.|\btoLocale\w+/,
     instead: 'something that runs the same everywhere',
@@ -107,7 +110,9 @@ export function folderOf(path: string): string | undefined {
   return path.split('/')[1];
 }
 
-const isTest = (path: string): boolean => path.endsWith('.test.ts') || /^(?:test|bench|scripts)\//.test(path);
+/** Tests, and what several tests beside the code share. */
+const isTest = (path: string): boolean =>
+  /(?:\.test|\/fixture)\.ts$/.test(path) || /^(?:test|bench|scripts)\//.test(path);
 
 /** Names that a file declares for others. */
 export function exportsOf(source: Source): string[] {
