@@ -138,6 +138,7 @@ export class CommitLog {
     if (size + blankSize > rest) {
       this.#tail.reserve(this.#end, blankSize);
       encodeBlank(this.#tail.bytes, this.#tail.at, rest);
+      this.#tail.seal();
       this.#end += rest;
     }
     const offset = this.#end;
@@ -266,10 +267,7 @@ export class CommitLog {
   }
 
   async #repair(): Promise<void> {
-    // What is under way settles first: its result no longer counts.
-    while (this.#draining !== undefined || this.#syncing !== undefined) {
-      await Promise.allSettled([this.#draining, this.#syncing]);
-    }
+    await this.#stopWork();
     const keep = this.#durable;
     this.#cut(keep);
     for (;;) {
@@ -366,7 +364,28 @@ export class CommitLog {
     }
     await this.#syncing;
     await this.flush();
-    if (this.#trouble !== undefined) this.#cut(this.#durable);
+    if (this.#trouble === undefined) return;
+    // One last attempt: with asynchronous flush, messages that were answered may be in memory only.
+    await this.#stopWork();
+    this.#cut(this.#durable);
+    try {
+      await this.#rewrite(this.#durable);
+      this.#written = this.#durable;
+      this.#flushed = this.#durable;
+    } catch (error) {
+      this.#options.log.error(
+        'store.log.close-failed',
+        { error: String(error) },
+        'the commit log is closed unrepaired',
+      );
+    }
+  }
+
+  /** What is under way settles: its result no longer counts. */
+  async #stopWork(): Promise<void> {
+    while (this.#draining !== undefined || this.#syncing !== undefined) {
+      await Promise.allSettled([this.#draining, this.#syncing]);
+    }
   }
 }
 

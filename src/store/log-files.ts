@@ -21,15 +21,18 @@ export class LogFiles {
     this.segmentSize = segmentSize;
   }
 
-  /** Reads the directory. Rejects when segments are missing in the middle or have another size than configured. */
-  async load(): Promise<void> {
+  /**
+   * Reads the directory. Rejects when segments are missing in the middle or have another size than configured; only
+   * after a crash may the last one be short.
+   */
+  async load(crashed: boolean): Promise<void> {
     const starts = await listSegments(this.#disk, this.directory);
     for (const [index, start] of starts.entries()) {
       const path = this.pathOf(start);
       const { sizeBytes } = await this.#disk.stat(path);
-      const last = index === starts.length - 1;
-      // A crash between creating and sizing leaves a short last file; opening it for writing sizes it.
-      if (sizeBytes !== this.segmentSize && !(last && sizeBytes < this.segmentSize)) {
+      // A crash between creating and sizing: opening it sizes it.
+      const unfinished = crashed && index === starts.length - 1 && sizeBytes < this.segmentSize;
+      if (sizeBytes !== this.segmentSize && !unfinished) {
         throw new Error(
           `${path} has ${sizeBytes} bytes, but mappedFileSizeCommitLog is ${this.segmentSize}: set it to the size the files have`,
         );
@@ -88,7 +91,11 @@ export class LogFiles {
 
   async #openFile(start: number): Promise<File> {
     const { file, created } = await openSegment(this.#disk, this.directory, start, this.segmentSize);
-    if (created) await this.#disk.syncDirectory(this.directory);
+    if (created) {
+      // A Java broker refuses a directory with a file of another size.
+      await file.syncData();
+      await this.#disk.syncDirectory(this.directory);
+    }
     const last = this.#starts[this.#starts.length - 1];
     if (last === undefined || start > last) {
       assert(last === undefined || start === last + this.segmentSize, 'segments are created one after the other');

@@ -36,6 +36,7 @@ export class LogTail {
   readonly #blocks: Block[] = [];
   #spare: Uint8Array | undefined;
   #sizeBytes = 0;
+  #sealed = false;
   /** In dropped blocks that readers still hold. */
   #heldBytes = 0;
 
@@ -53,15 +54,22 @@ export class LogTail {
     return this.#blocks[0]?.start;
   }
 
+  /** The next bytes begin a new block: a segment ends here. */
+  seal(): void {
+    this.#sealed = true;
+  }
+
   /** Finds room for `size` contiguous bytes at log offset `offset` (in `bytes`, `at`), and takes it. */
   reserve(offset: number, size: number): void {
     let block = this.#blocks[this.#blocks.length - 1];
-    if (block === undefined || block.start + block.fill !== offset || block.fill + size > block.bytes.length) {
+    const fits = block !== undefined && !this.#sealed && block.fill + size <= block.bytes.length;
+    if (block === undefined || !fits || block.start + block.fill !== offset) {
       assert(block === undefined || block.start + block.fill <= offset, 'the log grows at its end');
       const bytes = this.#takeBuffer(size);
       block = { bytes, start: offset, fill: 0, pins: 0, dropped: false, heldSize: bytes.length };
       this.#blocks.push(block);
       this.#sizeBytes += block.bytes.length;
+      this.#sealed = false;
     }
     this.bytes = block.bytes;
     this.at = block.fill;

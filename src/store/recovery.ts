@@ -150,6 +150,7 @@ async function walk(
   } else {
     await cutTail(parts, item);
   }
+  await syncWalked(files, from, state.end);
   for (const queue of queues.table.queues()) state.units += queues.table.nextUnit[queue];
   log.info(
     'store.recovered',
@@ -157,6 +158,14 @@ async function walk(
     'the store is recovered',
   );
   return state;
+}
+
+/** What a killed process left to the page cache is about to be readable: it must not be lost after that. */
+async function syncWalked(files: LogFiles, from: number, end: number): Promise<void> {
+  for (let start = files.startOf(from); start < end; start += files.segmentSize) {
+    const file = await files.file(start);
+    await file.syncData();
+  }
 }
 
 async function dispatch(

@@ -37,7 +37,7 @@ const unreadable: readonly { path: string; because: string }[] = [
 /** Takes the directory. Rejects with an Error whose sentence says what is wrong with it. */
 export async function takeDirectory(disk: Disk, root: string): Promise<DirectoryLock> {
   try {
-    await disk.makeDirectory(root);
+    await makeDurable(disk, root);
   } catch (error) {
     throw new Error(`the store directory ${root} cannot be made: ${reasonOf(error)}`, { cause: error });
   }
@@ -58,6 +58,21 @@ export async function takeDirectory(disk: Disk, root: string): Promise<Directory
     return lock;
   } catch (error) {
     throw new Error(`the store directory ${root} cannot be used: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+/** Makes the directory such that it outlives a power failure: its name is in its parent, which is in its own … */
+export async function makeDurable(disk: Disk, path: string): Promise<void> {
+  await disk.makeDirectory(path);
+  for (let slash = path.lastIndexOf('/'); slash >= 0; slash = path.lastIndexOf('/', slash - 1)) {
+    try {
+      await disk.syncDirectory(slash === 0 ? '/' : path.slice(0, slash));
+    } catch (error) {
+      // A parent that we may not read was there before us.
+      if (error instanceof DiskError && error.code === 'EACCES') return;
+      throw error;
+    }
+    if (slash === 0) return;
   }
 }
 
@@ -86,11 +101,15 @@ function reasonOf(error: unknown): string {
   return error.code === 'EACCES' || error.code === 'EROFS' ? `not writable (${cause})` : cause;
 }
 
-/** While it exists the store is open, or was not closed cleanly. Gives whether it was there. */
-export async function markOpen(disk: Disk, root: string, pid: number): Promise<boolean> {
-  const path = `${root}/abort`;
-  const found = (await disk.list(root)).some(({ name }) => name === 'abort');
-  const file = await disk.open(path, 'create');
+const openMark = 'abort';
+
+/** Whether the store was left open: its last process did not close it. */
+export async function isMarkedOpen(disk: Disk, root: string): Promise<boolean> {
+  return (await disk.list(root)).some(({ name }) => name === openMark);
+}
+
+export async function markOpen(disk: Disk, root: string, pid: number): Promise<void> {
+  const file = await disk.open(`${root}/${openMark}`, 'create');
   try {
     const text = Buffer.from(String(pid), 'utf8');
     await file.truncate(0);
@@ -100,10 +119,9 @@ export async function markOpen(disk: Disk, root: string, pid: number): Promise<b
     await file.close();
   }
   await disk.syncDirectory(root);
-  return found;
 }
 
 export async function markClosed(disk: Disk, root: string): Promise<void> {
-  await disk.remove(`${root}/abort`);
+  await disk.remove(`${root}/${openMark}`);
   await disk.syncDirectory(root);
 }

@@ -38,7 +38,7 @@ import { Queues } from './queues.ts';
 import { recover } from './recovery.ts';
 import { Retention } from './retention.ts';
 import type { StoreConfig } from './store-config.ts';
-import { markClosed, markOpen, takeDirectory } from './store-directory.ts';
+import { isMarkedOpen, makeDurable, markClosed, markOpen, takeDirectory } from './store-directory.ts';
 import { Writeback } from './writeback.ts';
 
 export interface StoreOptions {
@@ -108,7 +108,7 @@ class Store implements MessageStore {
     this.#lock = lock;
     const root = config.storePathRootDir;
     const memory = host.memoryTotalBytes;
-    const tailSizeMax = options.tailSizeMax ?? Math.max(tailSizeLow, Math.min(tailSizeHigh, Math.floor(memory / 32)));
+    const tailSizeMax = options.tailSizeMax ?? Math.max(tailSizeLow, Math.min(tailSizeHigh, Math.floor(memory / 128)));
     this.#files = new LogFiles(disk, config.storePathCommitLog || `${root}/commitlog`, config.mappedFileSizeCommitLog);
     this.#tail = new LogTail({ sizeMax: tailSizeMax, blockSize: Math.min(tailBlockSize, tailSizeMax) });
     const table = new QueueTable();
@@ -171,9 +171,11 @@ class Store implements MessageStore {
   async open(): Promise<void> {
     const { disk, log, config, host } = this.#options;
     const root = config.storePathRootDir;
-    await disk.makeDirectory(this.#files.directory);
-    await this.#files.load();
-    const crashed = await markOpen(disk, root, host.pid);
+    for (const directory of [this.#files.directory, `${root}/consumequeue`, `${root}/index`])
+      await makeDurable(disk, directory);
+    const crashed = await isMarkedOpen(disk, root);
+    await this.#files.load(crashed);
+    await markOpen(disk, root, host.pid);
     const recovered = await recover({
       files: this.#files,
       queues: this.#queues,
@@ -205,10 +207,11 @@ class Store implements MessageStore {
       this.#options.timers.soon(() => done(refusal));
       return;
     }
-    const staged = new StagedPut(this, (results) => done(results[0]));
     const offset = this.#log.place(size);
-    staged.add(this.#stageOne(message, topic, offset, this.#tail.at, size));
-    this.#stage(staged, message.waitForDurable);
+    const staged = this.#stageOne(message, topic, offset, this.#tail.at, size, done);
+    staged.endOffset = this.#log.end;
+    if (!message.waitForDurable) this.#options.timers.soon(() => staged.answer(staged.result));
+    this.#log.stage(staged);
   }
 
   putBatch(messages: readonly Put[], done: (results: PutResult[]) => void): void {
@@ -246,15 +249,18 @@ class Store implements MessageStore {
       this.#options.timers.soon(() => done(results));
       return;
     }
-    const staged = new StagedPut(this, done);
     let offset = this.#log.place(total);
     let at = this.#tail.at;
-    for (const [index, message] of messages.entries()) {
-      staged.add(this.#stageOne(message, topic, offset, at, sizes[index]));
+    const stagedMessages = messages.map((message, index) => {
+      const staged = this.#stageOne(message, topic, offset, at, sizes[index], undefined);
       offset += sizes[index];
       at += sizes[index];
-    }
-    this.#stage(staged, messages[0].waitForDurable);
+      return staged;
+    });
+    const batch = new StagedBatch(this, stagedMessages, done);
+    batch.endOffset = this.#log.end;
+    if (!messages[0].waitForDurable) this.#options.timers.soon(() => batch.answer('ok'));
+    this.#log.stage(batch);
   }
 
   #topicBytes(topic: string): Uint8Array {
@@ -293,7 +299,14 @@ class Store implements MessageStore {
   }
 
   /** Builds the record in the tail, and gives its queue the entry. */
-  #stageOne(message: Put, topic: Uint8Array, offset: number, at: number, size: number): StagedMessage {
+  #stageOne(
+    message: Put,
+    topic: Uint8Array,
+    offset: number,
+    at: number,
+    size: number,
+    done: ((result: PutResult) => void) | undefined,
+  ): StagedMessage {
     const { table, pages } = this.#queues;
     const hasUnit = hasQueueUnit(message.sysFlag);
     const queue = hasUnit ? table.findOrAdd(message.topic, message.queueId) : -1;
@@ -322,19 +335,14 @@ class Store implements MessageStore {
     }
     if (hasUnit) pages.append(queue, offset, size, tagsCode);
     const indexed = this.#options.config.messageIndexEnable && hasIndexKeys(message.sysFlag);
-    return {
-      result: { status: 'ok', physicalOffset: offset, queueOffset, sizeBytes: size, storeTimestampMs },
+    const staged = {
+      result: { status: 'ok' as const, physicalOffset: offset, queueOffset, sizeBytes: size, storeTimestampMs },
       topic: hasUnit ? table.topicOf(queue) : undefined,
       queue,
       tagsCode,
       keyHashes: indexed ? message.indexKeys.map(indexKeyHash) : noHashes,
     };
-  }
-
-  #stage(staged: StagedPut, waitForDurable: boolean): void {
-    staged.endOffset = this.#log.end;
-    if (!waitForDurable) this.#options.timers.soon(() => staged.answer());
-    this.#log.stage(staged);
+    return new StagedMessage(this, staged, done);
   }
 
   /** A message became durable: queues and index know it, consumers may read it. */
@@ -524,44 +532,78 @@ const emptyFields = {
   properties: new Uint8Array(0),
 };
 
-interface StagedMessage {
-  result: PutResult;
-  /** Undefined for records that are in no queue. */
-  topic: TopicQueues | undefined;
-  queue: number;
-  tagsCode: number;
-  keyHashes: readonly number[];
-}
-
-/** A put, or a batch, on its way to the disk. */
-class StagedPut implements Staged {
+/** A message on its way to the disk: its record is in the tail, its entry in the queue's page. */
+class StagedMessage implements Staged {
   endOffset = 0;
+  /** Undefined for records that are in no queue. */
+  readonly topic: TopicQueues | undefined;
+  readonly queue: number;
+  readonly tagsCode: number;
+  readonly keyHashes: readonly number[];
+  readonly result: PutResult;
   readonly #store: Store;
-  readonly #done: (results: PutResult[]) => void;
-  readonly #messages: StagedMessage[] = [];
+  readonly #done: ((result: PutResult) => void) | undefined;
   #answered = false;
 
-  constructor(store: Store, done: (results: PutResult[]) => void) {
+  constructor(
+    store: Store,
+    message: Pick<StagedMessage, 'result' | 'topic' | 'queue' | 'tagsCode' | 'keyHashes'>,
+    done: ((result: PutResult) => void) | undefined,
+  ) {
+    this.result = message.result;
+    this.topic = message.topic;
+    this.queue = message.queue;
+    this.tagsCode = message.tagsCode;
+    this.keyHashes = message.keyHashes;
     this.#store = store;
     this.#done = done;
   }
 
-  add(message: StagedMessage): void {
-    this.#messages.push(message);
+  answer(result: PutResult): void {
+    if (this.#answered) return;
+    this.#answered = true;
+    this.#done?.(result);
   }
 
-  answer(status: PutStatus = 'ok', cause?: string): void {
+  durable(): void {
+    this.#store.published(this);
+    this.answer(this.result);
+  }
+
+  failed(cause: string): void {
+    this.#store.withdrawn(this);
+    this.answer({ ...this.result, status: 'service not available', cause });
+  }
+
+  late(): void {
+    this.answer({ ...this.result, status: 'flush disk timeout', cause: lateCause });
+  }
+}
+
+/** Messages that become durable, or fail, together. */
+class StagedBatch implements Staged {
+  endOffset = 0;
+  readonly #store: Store;
+  readonly #messages: readonly StagedMessage[];
+  readonly #done: (results: PutResult[]) => void;
+  #answered = false;
+
+  constructor(store: Store, messages: readonly StagedMessage[], done: (results: PutResult[]) => void) {
+    this.#store = store;
+    this.#messages = messages;
+    this.#done = done;
+  }
+
+  answer(status: PutStatus, cause?: string): void {
     if (this.#answered) return;
     this.#answered = true;
     const results = this.#messages.map(({ result }) => result);
-    if (status === 'ok') this.#done(results);
-    else
-      this.#done(results.map((result) => (cause === undefined ? { ...result, status } : { ...result, status, cause })));
+    this.#done(cause === undefined ? results : results.map((result) => ({ ...result, status, cause })));
   }
 
   durable(): void {
     for (const message of this.#messages) this.#store.published(message);
-    this.answer();
+    this.answer('ok');
   }
 
   failed(cause: string): void {
@@ -570,9 +612,11 @@ class StagedPut implements Staged {
   }
 
   late(): void {
-    this.answer('flush disk timeout', 'the sync takes longer than syncFlushTimeout');
+    this.answer('flush disk timeout', lateCause);
   }
 }
+
+const lateCause = 'the sync takes longer than syncFlushTimeout';
 
 function refused(status: PutStatus, cause: string): PutResult {
   return { status, cause, physicalOffset: -1, queueOffset: -1, sizeBytes: 0, storeTimestampMs: 0 };
