@@ -14,5 +14,11 @@ export type BrokerConfig = ConfigValues<typeof brokerRows>;
 
 /** Reads a broker.conf, already taken apart; absent keys get Apache's defaults. */
 export function readBrokerConfig(properties: ReadonlyMap<string, string>): ConfigReading<typeof brokerRows> {
-  return readConfig(brokerRows, properties);
+  const reading = readConfig(brokerRows, properties);
+  if (reading.values.brokerRole === 'SLAVE') {
+    reading.refusals.push(
+      'brokerRole=SLAVE is not supported: this version runs masters only; slaves come with replication',
+    );
+  }
+  return reading;
 }

@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { messagesOf, withBroker } from '../../test/broker/sim-broker.ts';
+import { parseLooseJson } from '../common/mod.ts';
+import { type NameServer, readNameServerConfig, startNameServer } from '../namesrv/mod.ts';
+import { SimWorld } from '../testing/mod.ts';
+import { readBrokerConfig, startBroker } from './mod.ts';
+
+const small = {
+  storePathRootDir: '/store',
+  brokerName: 'b',
+  mappedFileSizeCommitLog: '1048576',
+  maxHashSlotNum: '1000',
+  maxIndexNum: '4000',
+};
+
+async function startNameServerAt(world: SimWorld, name: string): Promise<NameServer> {
+  const { env } = world.node(name);
+  const properties = new Map([['kvConfigPath', '/kvConfig.json']]);
+  return await startNameServer(env, { config: readNameServerConfig(properties).values, properties });
+}
+
+async function refusalOf(world: SimWorld, properties: Record<string, string>): Promise<string> {
+  const { values } = readBrokerConfig(new Map(Object.entries({ ...small, ...properties })));
+  try {
+    const broker = await startBroker(world.node('broker').env, { config: values });
+    await broker.close();
+    return '';
+  } catch (error) {
+    return String(error);
+  }
+}
+
+test(
+  'what was acknowledged is there after a stop and after a kill, and offsets go on',
+  withBroker(async ({ send, pull, restart }) => {
+    await send({ body: 'a' });
+    await restart('stop');
+    await send({ body: 'b' });
+    await restart('kill');
+    assert.equal((await send({ body: 'c' })).fields.queueOffset, 2);
+    assert.deepEqual(
+      messagesOf(await pull()).map(({ text }) => text),
+      ['a', 'b', 'c'],
+    );
+  }),
+);
+
+test(
+  'a stop is quick, although clients wait for messages',
+  withBroker(async ({ send, ask, restart, node, world }) => {
+    await send();
+    const held = ask('pullMessage', {
+      consumerGroup: 'g',
+      topic: 'T',
+      queueId: 0,
+      queueOffset: 1,
+      maxMsgNums: 32,
+      sysFlag: 6,
+      commitOffset: 0,
+      suspendTimeoutMillis: 15_000,
+      subscription: '*',
+      subVersion: 0,
+    });
+    await world.sleep(100);
+    const startMs = node.clock.monotonicMs();
+    const [answer] = await Promise.all([held, restart('stop')]);
+    assert.equal(answer.code, 19);
+    assert.ok(node.clock.monotonicMs() - startMs < 2000);
+  }),
+);
+
+test('a broker registers with every name server, tells of new topics at once, and leaves when it stops', async () => {
+  const world = new SimWorld({ seed: 1 });
+  await world.run(async () => {
+    const servers = [await startNameServerAt(world, 'n1'), await startNameServerAt(world, 'n2')];
+    const namesrvAddr = `${world.node('n1').address}:9876;${world.node('n2').address}:9876;${world.node('none').address}:9876`;
+    const { values } = readBrokerConfig(new Map(Object.entries({ ...small, namesrvAddr })));
+    const broker = await startBroker(world.node('broker').env, { config: values });
+    for (const server of servers) assert.equal(server.stats().brokerCount, 1);
+    const known = servers[0].stats().topicCount;
+    assert.ok(known > 10);
+    const { createRemotingClient } = await import('../remoting/mod.ts');
+    const client = createRemotingClient(world.node('client').env);
+    const topic = { readQueueNums: 1, writeQueueNums: 1, perm: 6, topicFilterType: 'SINGLE_TAG', order: false };
+    await client.request(broker.advertised, 'updateAndCreateTopic', { ...topic, topic: 'T', defaultTopic: '' });
+    await world.sleep(100);
+    for (const server of servers) assert.equal(server.stats().topicCount, known + 1);
+    const route = await client.request(`${world.node('n2').address}:9876`, 'getRouteinfoByTopic', { topic: 'T' });
+    const { queueDatas } = parseLooseJson(Buffer.from(route.body).toString()) as { queueDatas: object[] };
+    assert.equal(queueDatas.length, 1);
+    await client.close();
+    await broker.close();
+    await world.sleep(1000);
+    for (const server of servers) assert.equal(server.stats().brokerCount, 0);
+    for (const server of servers) await server.close(0);
+  });
+});
+
+test('a name server that comes late, or comes back empty, learns of the broker within seconds', async () => {
+  const world = new SimWorld({ seed: 1 });
+  await world.run(async () => {
+    const address = world.node('n1').address;
+    const properties = new Map(Object.entries({ ...small, namesrvAddr: `${address}:9876` }));
+    const broker = await startBroker(world.node('broker').env, { config: readBrokerConfig(properties).values });
+    await world.sleep(5000);
+    const first = await startNameServerAt(world, 'n1');
+    await world.sleep(4000);
+    assert.equal(first.stats().brokerCount, 1);
+    world.node('n1').restart();
+    const second = await startNameServerAt(world, 'n1');
+    await world.sleep(34_000);
+    assert.equal(second.stats().brokerCount, 1);
+    await broker.close();
+    await second.close(0);
+  });
+});
+
+test('configurations and directories that cannot work are refused, with the way out', async () => {
+  const world = new SimWorld({ seed: 1 });
+  await world.run(async () => {
+    assert.match(await refusalOf(world, { messageDelayLevel: 'soon' }), /messageDelayLevel=soon: must be/);
+    assert.match(await refusalOf(world, { brokerIP1: 'no.such.host' }), /no\.such\.host/);
+    const { disk } = world.node('broker').env;
+    await disk.makeDirectory('/store/config');
+    const file = await disk.open('/store/config/topics.json', 'create');
+    await file.write(Buffer.from('{"topic'), 0, 7, 0);
+    await file.close();
+    assert.match(await refusalOf(world, {}), /topics\.json is not a JSON object/);
+    await disk.remove('/store/config/topics.json');
+    assert.equal(await refusalOf(world, {}), '', 'nothing of the failed starts is left open');
+  });
+});
+
+test('a broker.conf of Apache is read unchanged; what would need another broker is refused', () => {
+  const read = (text: Record<string, string>) => readBrokerConfig(new Map(Object.entries(text)));
+  const plain = read({
+    brokerClusterName: 'DefaultCluster',
+    brokerName: 'broker-a',
+    brokerId: '0',
+    deleteWhen: '04',
+    fileReservedTime: '48',
+    brokerRole: 'ASYNC_MASTER',
+    flushDiskType: 'ASYNC_FLUSH',
+  });
+  assert.deepEqual([plain.warnings, plain.refusals], [[], []]);
+  for (const [name, value] of [
+    ['brokerId', '1'],
+    ['brokerRole', 'SLAVE'],
+    ['enableControllerMode', 'true'],
+    ['enableDLegerCommitLog', 'true'],
+    ['authenticationEnabled', 'true'],
+    ['storeType', 'defaultRocksDB'],
+    ['enablePropertyFilter', 'true'],
+    ['listenPort', 'many'],
+  ]) {
+    const { refusals } = read({ [name]: value });
+    assert.equal(refusals.length, 1, `${name}=${value}`);
+    assert.ok(refusals[0].startsWith(`${name}=${value}`), refusals[0]);
+  }
+  assert.match(read({ brokerNmae: 'x' }).warnings[0], /did you mean brokerName/);
+  assert.match(read({ sendMessageThreadPoolNums: '16' }).warnings[0], /no effect/);
+});
