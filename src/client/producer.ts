@@ -174,9 +174,9 @@ export class Producer implements Member {
     let failedBroker: string | undefined;
     let failure: unknown;
     for (let attempt = 0; attempt < attempts; attempt++) {
+      const queue = await this.#chooseQueue(outgoing.topic, target, failedBroker);
       const leftMs = endMs - clock.monotonicMs();
       if (leftMs <= 0) break;
-      const queue = await this.#chooseQueue(outgoing.topic, target, failedBroker);
       try {
         return await this.#sendTo(queue, outgoing, leftMs);
       } catch (error) {
@@ -187,7 +187,7 @@ export class Producer implements Member {
     }
     // What we believe about the topic has failed us: ask before the next send.
     this.#client.routes.forget(outgoing.topic);
-    throw failure;
+    throw failure ?? new ClientError('unreachable', `the route of ${outgoing.topic} came too late for the send`);
   }
 
   async #sendTo(queue: MessageQueue, outgoing: Outgoing, timeoutMs: number): Promise<SendResult> {

@@ -255,6 +255,42 @@ test(
 );
 
 test(
+  'a broker that is in the route but does not answer keeps only its own queues from being consumed',
+  inWorld(async (world) => {
+    const cluster = await startFakeCluster(world, { brokerNames: ['a', 'b'], topics: { T: 4 } });
+    const { got, listener } = collect();
+    world.cut(world.node('client'), cluster.brokers[0].node);
+    const consuming = consume(world, cluster, 'client', listener);
+    put(cluster, 1, 'x', undefined, 1);
+    await world.until(() => got.length === 1, 60_000, 'the other broker is consumed');
+    world.heal(world.node('client'), cluster.brokers[0].node);
+    put(cluster, 1, 'y', undefined, 0);
+    await world.until(() => got.length === 2, 60_000, 'this one too, when it answers');
+    assert.equal((await consuming).consumer.assignment().length, 8);
+  }),
+);
+
+test(
+  'a consumer that no name server answers is in no group, and can be started later',
+  inWorld(async (world) => {
+    const cluster = await startFakeCluster(world, { topics: { T: 1 } });
+    const { got, listener } = collect();
+    const client = new Client(world.node('client').env, cluster);
+    const consumer = new PushConsumer(client, { group: 'g', subscriptions: { T: '*' }, from: 'first', listener });
+    world.cut(world.node('client'), world.node('namesrv-0'));
+    await assert.rejects(consumer.start(), /no name server answered/);
+    await client.heartbeat();
+    assert.equal(cluster.brokers[0].consumers.size, 0);
+    world.heal(world.node('client'), world.node('namesrv-0'));
+    put(cluster, 0, 'x');
+    await consumer.start();
+    await world.until(() => got.length === 1, 5000, 'it consumes');
+    await consumer.stop();
+    await assert.rejects(consumer.start(), /stopped/);
+  }),
+);
+
+test(
   'the queues can be dealt out in turn',
   inWorld(async (world) => {
     const cluster = await startFakeCluster(world, { topics: { T: 4 } });

@@ -1,4 +1,3 @@
-import { type JsonValue, parseLooseJson } from '../common/mod.ts';
 import { isRetryTopic, retryTopicOf } from '../message/mod.ts';
 import { RemotingError } from '../remoting/mod.ts';
 import { type Allocation, allocate } from './allocate.ts';
@@ -7,6 +6,7 @@ import type { Client, Member } from './client.ts';
 import { ClientError } from './client-error.ts';
 import { ConcurrentConsumption } from './concurrent-consumption.ts';
 import type { Consumption, Listener } from './consumption.ts';
+import { groupMembers } from './group-members.ts';
 import type { ConsumerData, Subscription } from './heartbeat.ts';
 import { Lifetime } from './lifetime.ts';
 import { type MessageQueue, queueKey } from './message-queue.ts';
@@ -15,7 +15,7 @@ import { OrderedConsumption } from './ordered-consumption.ts';
 import { QueueLocks } from './queue-locks.ts';
 import { maxOffset, offsetByTime } from './queue-offsets.ts';
 import { readQueue } from './queue-reader.ts';
-import { type Route, subscribeQueues } from './route.ts';
+import { subscribeQueues } from './route.ts';
 import { subscribeTo } from './subscription.ts';
 
 export interface PushConsumerOptions {
@@ -65,7 +65,7 @@ export class PushConsumer implements Member {
   #rebalancing: Promise<void> | undefined;
   #rebalanceAgain = false;
 
-  /** Joins the group; begins with `start`. */
+  /** Does nothing before `start`. */
   constructor(client: Client, options: PushConsumerOptions) {
     this.group = options.group;
     this.#client = client;
@@ -80,12 +80,16 @@ export class PushConsumer implements Member {
     this.#locks = new QueueLocks(client, options.group);
     this.#consumption = this.#makeConsumption();
     this.#lifetime = new Lifetime(client.ports.timers);
-    client.join(this);
   }
 
-  /** Resolves when the first queues are assigned. Throws ClientError when no name server answers. */
+  /**
+   * Joins the group; resolves when the first queues are assigned. Throws ClientError when no name server answers, and
+   * may then be called again.
+   */
   async start(): Promise<void> {
+    if (this.#lifetime.ended) throw new ClientError('stopped', `the consumer of group ${this.group} was stopped`);
     for (const topic of this.#subscriptions.keys()) await this.#client.routes.route(topic);
+    this.#client.join(this);
     await this.#client.heartbeat();
     this.#lifetime.every(rebalancePeriodMs, () => this.onConsumersChanged());
     this.#lifetime.every(persistPeriodMs, () => void this.#offsets.persist(this.assignment()));
@@ -196,44 +200,40 @@ export class PushConsumer implements Member {
     const all = subscribeQueues(route, topic);
     const mine = this.#options.broadcast
       ? all
-      : allocate(this.#options.allocation ?? 'averagely', all, await this.#consumerIds(route), this.#client.id);
+      : allocate(
+          this.#options.allocation ?? 'averagely',
+          all,
+          await groupMembers(this.#client, this.group, route),
+          this.#client.id,
+        );
     const wanted = new Map(mine.map((queue) => [queueKey(queue), queue]));
-    for (const [key, assigned] of [...this.#assigned]) {
-      if (assigned.queue.topic === topic && !wanted.has(key)) await this.#release(assigned);
-    }
-    for (const [key, queue] of wanted) {
+    const lost = [...this.#assigned.values()].filter(
+      ({ queue }) => queue.topic === topic && !wanted.has(queueKey(queue)),
+    );
+    if (lost.length > 0) await this.#release(lost);
+    const missing = [...wanted.values()].filter((queue) => !this.#assigned.has(queueKey(queue)));
+    // Brokers at once, each broker's queues in turn: one that does not answer must not hold up the others.
+    const byBroker = Map.groupBy(missing, ({ brokerName }) => brokerName);
+    await Promise.all([...byBroker.values()].map((queues) => this.#takeAll(queues)));
+  }
+
+  /** Queues of one broker. When one fails, the others of that broker would: they are tried again next time. */
+  async #takeAll(queues: readonly MessageQueue[]): Promise<void> {
+    for (const queue of queues) {
       if (this.#lifetime.ended) return;
-      if (!this.#assigned.has(key)) await this.#take(queue);
+      try {
+        await this.#take(queue);
+      } catch (error) {
+        if (!(error instanceof ClientError || error instanceof RemotingError)) throw error;
+        if (this.#lifetime.ended) return;
+        this.#client.ports.log.warn(
+          'client.queue-not-taken',
+          { group: this.group, queue: queueKey(queue), error },
+          `${queueKey(queue)} is not consumed yet: ${error.message}`,
+        );
+        return;
+      }
     }
-  }
-
-  /** The ids of the group's consumers, as a broker of the topic knows them. */
-  async #consumerIds(route: Route): Promise<string[]> {
-    const brokerNames = [...route.brokers.keys()];
-    if (brokerNames.length === 0) throw new ClientError('no route', 'the topic has no broker');
-    const brokerName = brokerNames[this.#client.ports.random.below(brokerNames.length)];
-    const address = this.#client.routes.anyAddress(brokerName);
-    if (address === undefined) throw new ClientError('no route', `the broker ${brokerName} is gone`);
-    const ids = await this.#askConsumerIds(address).catch((error: unknown): string[] => {
-      if (error instanceof ClientError && error.failure === 'refused') return [];
-      throw error;
-    });
-    if (ids.includes(this.#client.id)) return ids;
-    // A broker that was started anew, or is new in the route, has not heard of us.
-    await this.#client.heartbeatTo(address);
-    return this.#askConsumerIds(address);
-  }
-
-  async #askConsumerIds(address: string): Promise<string[]> {
-    const response = await this.#client.call(address, 'getConsumerListByGroup', { consumerGroup: this.group });
-    let value: JsonValue;
-    try {
-      value = parseLooseJson(Buffer.from(response.body).toString('utf8'));
-    } catch (cause) {
-      throw new ClientError('invalid', `${address} sent a consumer list that is no JSON`, { cause });
-    }
-    const list = typeof value === 'object' && value !== null && !Array.isArray(value) ? value.consumerIdList : [];
-    return Array.isArray(list) ? list.map(String) : [];
   }
 
   async #take(queue: MessageQueue): Promise<void> {
@@ -273,20 +273,26 @@ export class PushConsumer implements Member {
     void readQueue(options, startOffset);
   }
 
-  /** The queue falls to another consumer, which begins at the offset stored here. */
-  async #release(assigned: AssignedQueue): Promise<void> {
-    assigned.lifetime.end();
-    // In order: the other one must not begin while a listener runs here.
-    if (this.#needsLocks) await this.#waitFor(this.#consumption.idle(assigned), releaseTimeoutMs);
-    await this.#offsets.persist([assigned.queue]);
-    this.#offsets.forget(assigned.queue);
-    if (this.#needsLocks) await this.#locks.unlock([assigned.queue]);
-    this.#assigned.delete(queueKey(assigned.queue));
-    this.#client.ports.log.info(
-      'client.queue-released',
-      { group: this.group, queue: queueKey(assigned.queue) },
-      `${queueKey(assigned.queue)} is another consumer's now`,
-    );
+  /** The queues fall to other consumers, which begin at the offsets stored here. */
+  async #release(lost: readonly AssignedQueue[]): Promise<void> {
+    const queues = lost.map(({ queue }) => queue);
+    for (const assigned of lost) assigned.lifetime.end();
+    // In order: the others must not begin while a listener runs here.
+    if (this.#needsLocks) {
+      const idle = Promise.all(lost.map((assigned) => this.#consumption.idle(assigned)));
+      await this.#waitFor(idle, releaseTimeoutMs);
+    }
+    await this.#offsets.persist(queues);
+    if (this.#needsLocks) await this.#locks.unlock(queues);
+    for (const queue of queues) {
+      this.#offsets.forget(queue);
+      this.#assigned.delete(queueKey(queue));
+      this.#client.ports.log.info(
+        'client.queue-released',
+        { group: this.group, queue: queueKey(queue) },
+        `${queueKey(queue)} is another consumer's now`,
+      );
+    }
   }
 
   async #startOffset(queue: MessageQueue): Promise<number> {
@@ -311,7 +317,7 @@ export class PushConsumer implements Member {
     }
   }
 
-  async #waitFor(idle: Promise<void>, timeoutMs: number): Promise<void> {
+  async #waitFor(idle: Promise<unknown>, timeoutMs: number): Promise<void> {
     const waiting = new Lifetime(this.#client.ports.timers);
     await Promise.race([idle, waiting.sleep(timeoutMs)]);
     waiting.end();
