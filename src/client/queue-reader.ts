@@ -34,14 +34,14 @@ interface QueueReaderOptions {
   /** False for broadcast consumers: their offsets are their own. */
   commits: boolean;
   /** Nothing is pulled without the queue's lock. */
-  ordered: boolean;
+  locked: boolean;
   /** There are messages in `assigned.processQueue`. */
   onMessages(assigned: AssignedQueue, messages: PullResult['messages']): void;
 }
 
 /** Pulls a queue while it is assigned, with one long poll after the other. Resolves when the queue is taken away. */
 export async function readQueue(options: QueueReaderOptions, startOffset: number): Promise<void> {
-  const { assigned, client, ordered } = options;
+  const { assigned, client, locked } = options;
   let offset = startOffset;
   let brokerId = 0;
   while (!assigned.lifetime.ended) {
@@ -49,7 +49,7 @@ export async function readQueue(options: QueueReaderOptions, startOffset: number
       await assigned.lifetime.sleep(fullDelayMs);
       continue;
     }
-    if (ordered && !assigned.isLocked) {
+    if (locked && !assigned.isLocked) {
       await assigned.lifetime.sleep(unlockedDelayMs);
       continue;
     }
