@@ -13,7 +13,7 @@
 import type { Endpoint } from '../io/mod.ts';
 import { ipBytes } from './address.ts';
 
-export type FirstBytes =
+type FirstBytes =
   | { readonly kind: 'remoting' }
   /** Too few bytes to tell. */
   | { readonly kind: 'more' }

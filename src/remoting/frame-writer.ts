@@ -24,7 +24,7 @@ export function frameKind(flag: number, language: string): FrameKind {
   return { flag, languageCode, jsonMiddle: ascii(`,"flag":${flag},"language":"${language}","opaque":`) };
 }
 
-export interface FrameHead {
+interface FrameHead {
   readonly kind: FrameKind;
   readonly serialization: number;
   readonly code: number;

@@ -26,7 +26,7 @@ export class FrameError extends Error {
   override readonly name = 'FrameError';
 }
 
-export interface FrameLimits {
+interface FrameLimits {
   readonly frameSizeMax: number;
   readonly headerSizeMax: number;
 }
@@ -35,7 +35,7 @@ export interface FrameLimits {
  * A whole frame at `start` (its length field) to `end` in `bytes`, valid during the call only. False stops the reader:
  * what follows is kept until `resume`.
  */
-export type OnFrame = (bytes: Buffer, start: number, end: number) => boolean;
+type OnFrame = (bytes: Buffer, start: number, end: number) => boolean;
 
 /** The buffer for an unfinished frame starts with this much, doubles, and is given up when a frame outgrew `keepMax`. */
 const heldSizeMin = 1024;
@@ -44,7 +44,7 @@ const heldKeepMax = 65_536;
 const empty = Buffer.alloc(0);
 
 /** Reads `length` at `start` and returns the size of the whole frame. Throws FrameError for lengths that cannot be. */
-export function frameSizeAt(bytes: Buffer, start: number, limits: FrameLimits): number {
+function frameSizeAt(bytes: Buffer, start: number, limits: FrameLimits): number {
   const length = bytes.readInt32BE(start);
   if (length < lengthSize) throw new FrameError(`a frame of length ${length}: the least is ${lengthSize}`);
   const size = length + lengthSize;
@@ -55,7 +55,7 @@ export function frameSizeAt(bytes: Buffer, start: number, limits: FrameLimits): 
 }
 
 /** Checks the header's length against the frame's. Throws FrameError. */
-export function checkHeaderSize(bytes: Buffer, start: number, frameSize: number, limits: FrameLimits): void {
+function checkHeaderSize(bytes: Buffer, start: number, frameSize: number, limits: FrameLimits): void {
   const headerSize = bytes.readInt32BE(start + lengthSize) & 0xffffff;
   if (headerSize > frameSize - prefixSize) {
     throw new FrameError(`a header of ${headerSize} bytes in a frame of ${frameSize}`);

@@ -48,7 +48,7 @@ export function decodeBinaryHeader(bytes: Buffer, start: number, end: number, li
 }
 
 /** Reads a length of `width` bytes (2 or 4) at `at` and checks that what it announces ends by `end`. */
-export function sizeAt(bytes: Buffer, at: number, end: number, width: 2 | 4): number {
+function sizeAt(bytes: Buffer, at: number, end: number, width: 2 | 4): number {
   if (at + width > end) throw new FrameError('a binary header that ends too early');
   const size = width === 2 ? bytes.readInt16BE(at) : bytes.readInt32BE(at);
   if (size < 0 || size > end - at - width) throw new FrameError(`a length of ${size} in a binary header`);
