@@ -1,5 +1,5 @@
 import type { Endpoint, Env } from '../io/mod.ts';
-import { createUniqueKeys, offsetMessageId, parseDelayLevels } from '../message/mod.ts';
+import { createUniqueKeys, offsetMessageIds, parseDelayLevels } from '../message/mod.ts';
 import {
   createRemotingClient,
   type RemotingServer,
@@ -81,7 +81,7 @@ export async function startBroker(env: Env, options: { config: BrokerConfig }): 
     }
     const address = await findAdvertisedAddress(config.brokerIP1, config.bindAddress, { host, network });
     const listen = await endpointOf(env, config);
-    const messageId = (physicalOffset: number) => offsetMessageId(address.ip, listen.port, physicalOffset);
+    const messageId = offsetMessageIds(address.ip, listen.port);
 
     const store: MessageStore = await openStore({
       disk,

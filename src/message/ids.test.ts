@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Random } from '../io/mod.ts';
-import { createUniqueKeys, offsetMessageId, parseOffsetMessageId, uniqueKeyTimeMs } from './mod.ts';
+import { createUniqueKeys, offsetMessageId, offsetMessageIds, parseOffsetMessageId, uniqueKeyTimeMs } from './mod.ts';
 
 const fixedRandom: Random = {
   below: () => 0xfffe,
@@ -72,5 +72,14 @@ test('ids with impossible parts are refused', () => {
     '7F00000100002A9F0020000000000000',
   ]) {
     assert.equal(parseOffsetMessageId(id), undefined, id);
+  }
+});
+
+test('a message id is made digit by digit as it is read, at any offset', () => {
+  const idOf = offsetMessageIds(Uint8Array.of(10, 0, 0, 1), 10911);
+  for (const offset of [0, 1, 0xabc, 0xffff_ffff, 0x1_0000_0000, 0x1f_ffff_ffff_ffff, 7, 0xfedc_ba98]) {
+    const id = idOf(offset);
+    assert.equal(id, `0A00000100002A9F${offset.toString(16).toUpperCase().padStart(16, '0')}`);
+    assert.equal(parseOffsetMessageId(id)?.physicalOffset, offset);
   }
 });

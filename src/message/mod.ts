@@ -18,7 +18,7 @@ export {
   systemTopicPrefix,
   topicsClosedToSend,
 } from './names.ts';
-export { offsetMessageId, parseOffsetMessageId } from './offset-message-id.ts';
+export { offsetMessageId, offsetMessageIds, parseOffsetMessageId } from './offset-message-id.ts';
 export { decodeProperties, encodeProperties, findProperty } from './properties.ts';
 export { PropertyName } from './property-name.ts';
 export type { RecordCheck, RecordFields, StoredMessage } from './record.ts';

@@ -95,10 +95,11 @@ export function sendHandlers(parts: SendParts): HandlersOf<'broker', SendCommand
   };
 
   function receive(slots: Slots, header: HeaderView, body: Uint8Array, call: Call<SendCommand>): undefined {
-    if (clock.wallMs() < config.startAcceptSendRequestTimeStamp) {
+    const acceptFromMs = config.startAcceptSendRequestTimeStamp;
+    if (acceptFromMs > 0 && clock.wallMs() < acceptFromMs) {
       throw new ResponseError(
         ResponseCode.SYSTEM_ERROR,
-        `broker unable to service, until ${config.startAcceptSendRequestTimeStamp} ms since 1970`,
+        `broker unable to service, until ${acceptFromMs} ms since 1970`,
       );
     }
     const topic = topicToSend(slots, header);
