@@ -79,6 +79,13 @@ describe('the rules themselves', () => {
       'src/common/b.ts: reached from no entry point',
     ]);
   });
+  test('a type may be exported for the sake of the signatures that mention it', () => {
+    const file = at('src/common/a.ts', 'export interface Parts { n: number }\nexport function f(parts: Parts) {}');
+    const entry = at('bin/liftmq.ts', "import { f } from '../src/common/a.ts';");
+    assert.deepEqual(unusedFaults([file, entry], ['bin/liftmq.ts']), []);
+    const lonely = at('src/common/a.ts', 'export interface Parts { n: number }\nexport function f(n: number) {}');
+    assert.equal(unusedFaults([lonely, entry], ['bin/liftmq.ts']).length, 1);
+  });
   test('exports are read from declarations and lists', () => {
     assert.deepEqual(
       exportsOf(at('src/a/b.ts', 'export async function f() {}\nexport { a as b, type C };\nexport interface D {}')),

@@ -18,14 +18,14 @@ export const accepted = (reason: string): Status => ({ accepted: reason });
 /** Another value than the default stops the start. */
 export const refused = (reason: string): Status => ({ refused: reason });
 
-interface Base<Name extends string> {
+export interface Base<Name extends string> {
   readonly name: Name;
   readonly mutable: boolean;
   readonly status: Status;
   readonly doc: string;
   readonly unit?: string;
 }
-interface NumberRow<Name extends string> extends Base<Name> {
+export interface NumberRow<Name extends string> extends Base<Name> {
   readonly kind: 'i32' | 'i64';
   readonly default: number;
   readonly min?: number;

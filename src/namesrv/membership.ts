@@ -19,7 +19,7 @@ import {
 } from './registration.ts';
 
 /** What of the configuration counts here, as it is at the moment. */
-export interface MembershipConfig {
+interface MembershipConfig {
   readonly deleteTopicWithBrokerRegistration: boolean;
   readonly unRegisterBrokerQueueCapacity: number;
 }

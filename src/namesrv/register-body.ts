@@ -25,7 +25,7 @@ import { limits } from './limits.ts';
 import type { QueueMapping } from './route-table.ts';
 
 /** Row i of all columns is one topic. */
-export interface TopicColumns {
+interface TopicColumns {
   readonly names: string[];
   readonly readQueueNums: Int32Array;
   readonly writeQueueNums: Int32Array;
@@ -126,7 +126,7 @@ function decodeWrapper(wrapper: JsonValue | undefined, filterServers: JsonValue 
 }
 
 /** `topic` is used where the mapping does not name its own. */
-export function decodeMapping(json: JsonValue, topic: string): QueueMapping {
+function decodeMapping(json: JsonValue, topic: string): QueueMapping {
   const currIdMap = memberOf(json, 'currIdMap');
   return {
     topic: textAt(json, 'topic') ?? topic,

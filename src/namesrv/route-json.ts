@@ -9,7 +9,7 @@ import { writeLooseJson } from '../common/mod.ts';
 import type { BrokerGroup, BrokerGroups } from './broker-groups.ts';
 import type { RouteGroup, TopicRoute } from './topic-route.ts';
 
-export type JsonDialect = 'loose' | 'strict';
+type JsonDialect = 'loose' | 'strict';
 
 const version4_9_4 = 401;
 

@@ -12,7 +12,7 @@
  */
 export type FieldKind = 'text' | 'i32' | 'i64' | 'time' | 'bool';
 
-interface Field<T = unknown, Required extends boolean = boolean> {
+export interface Field<T = unknown, Required extends boolean = boolean> {
   readonly kind: FieldKind;
   /** Name on the wire when it differs from the row's key (SEND_MESSAGE_V2 uses single letters). */
   readonly wire: string | undefined;

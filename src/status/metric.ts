@@ -8,7 +8,7 @@ export interface Metric {
   readonly samples: readonly Sample[];
 }
 
-export interface Sample {
+interface Sample {
   readonly value: number;
   readonly labels?: Labels;
 }

@@ -181,6 +181,13 @@ export function ambientFaults(sources: readonly Source[]): string[] {
   return faults;
 }
 
+/** A type that other declarations of its file mention: the compiler must be able to name it in theirs. */
+function isPartOfSignature(source: Source, name: string): boolean {
+  const { code } = stripped(source.text);
+  const declaresType = new RegExp(`\\bexport\\s+(?:interface|type)\\s+${name}\\b`).test(code);
+  return declaresType && [...code.matchAll(new RegExp(`\\b${name}\\b`, 'g'))].length > 1;
+}
+
 /** Exports that nobody imports, and files that no entry point reaches. `entries` are the processes and the published modules. */
 export function unusedFaults(sources: readonly Source[], entries: readonly string[]): string[] {
   const faults: string[] = [];
@@ -197,7 +204,8 @@ export function unusedFaults(sources: readonly Source[], entries: readonly strin
     const users = used.get(source.path);
     if (users?.has('*')) continue;
     for (const name of exportsOf(source))
-      if (!users?.has(name)) faults.push(`${source.path}: export ${name} is used by nobody`);
+      if (!users?.has(name) && !isPartOfSignature(source, name))
+        faults.push(`${source.path}: export ${name} is used by nobody`);
   }
   const reached = new Set<string>();
   const walk = (path: string): void => {
