@@ -1,18 +1,9 @@
 export type { Clock } from './clock.ts';
-export type {
-  DirectoryEntry,
-  DirectoryLock,
-  Disk,
-  DiskErrorCode,
-  DiskSpace,
-  File,
-  FileStat,
-  OpenMode,
-} from './disk.ts';
+export type { DirectoryLock, Disk, DiskErrorCode, File, OpenMode } from './disk.ts';
 export { DiskError } from './disk.ts';
 export { makeDurableDirectory } from './durable-directory.ts';
 export type { Env } from './env.ts';
-export type { Host, HostInterface } from './host.ts';
+export type { Host } from './host.ts';
 export type { Log } from './log.ts';
 export type { Connection, ConnectionEvents, Endpoint, HttpReply, Listener, Network } from './network.ts';
 export { NetworkError } from './network.ts';

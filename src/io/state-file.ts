@@ -1,5 +1,5 @@
 import { type Disk, DiskError } from './disk.ts';
-import { makeDurableDirectory, parentOf } from './durable-directory.ts';
+import { makeDurableDirectory } from './durable-directory.ts';
 
 /**
  * A small file that is always replaced as a whole (`kvConfig.json`, `topics.json`…): written to `<path>.tmp`, synced,
@@ -13,6 +13,7 @@ export class StateFile {
   readonly #disk: Disk;
   readonly #encode: () => Uint8Array | Promise<Uint8Array>;
   readonly #keepPrevious: boolean;
+  #directoryMade = false;
   #writing: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
@@ -60,8 +61,8 @@ export class StateFile {
 
   async #write(): Promise<void> {
     const bytes = await this.#encode();
-    const directory = parentOf(this.path);
-    await makeDurableDirectory(this.#disk, directory);
+    const directory = directoryOf(this.path);
+    await this.#makeDirectory(directory);
     const temporary = `${this.path}.tmp`;
     const file = await this.#disk.open(temporary, 'create');
     try {
@@ -74,6 +75,12 @@ export class StateFile {
     if (this.#keepPrevious) await this.#keep();
     await this.#disk.rename(temporary, this.path);
     await this.#disk.syncDirectory(directory);
+  }
+
+  async #makeDirectory(directory: string): Promise<void> {
+    if (this.#directoryMade) return;
+    await makeDurableDirectory(this.#disk, directory);
+    this.#directoryMade = true;
   }
 
   /** A crash between this and the next rename leaves the state before under its second name, which readers try. */
@@ -109,4 +116,9 @@ async function readWhole(disk: Disk, path: string): Promise<Uint8Array | undefin
     if (error instanceof DiskError && error.code === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+function directoryOf(path: string): string {
+  const slash = path.lastIndexOf('/');
+  return slash < 0 ? '.' : path.slice(0, Math.max(slash, 1));
 }

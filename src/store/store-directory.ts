@@ -1,4 +1,4 @@
-import { type DirectoryLock, type Disk, DiskError } from '../io/mod.ts';
+import { type DirectoryLock, type Disk, DiskError, makeDurableDirectory } from '../io/mod.ts';
 
 /** The root directory: that it is ours to use, and nothing in it that we would silently leave out. */
 
@@ -37,7 +37,7 @@ const unreadable: readonly { path: string; because: string }[] = [
 /** Takes the directory. Rejects with an Error whose sentence says what is wrong with it. */
 export async function takeDirectory(disk: Disk, root: string): Promise<DirectoryLock> {
   try {
-    await makeDurable(disk, root);
+    await makeDurableDirectory(disk, root);
   } catch (error) {
     throw new Error(`the store directory ${root} cannot be made: ${reasonOf(error)}`, { cause: error });
   }
@@ -58,21 +58,6 @@ export async function takeDirectory(disk: Disk, root: string): Promise<Directory
     return lock;
   } catch (error) {
     throw new Error(`the store directory ${root} cannot be used: ${reasonOf(error)}`, { cause: error });
-  }
-}
-
-/** Makes the directory such that it outlives a power failure: its name is in its parent, which is in its own … */
-export async function makeDurable(disk: Disk, path: string): Promise<void> {
-  await disk.makeDirectory(path);
-  for (let slash = path.lastIndexOf('/'); slash >= 0; slash = path.lastIndexOf('/', slash - 1)) {
-    try {
-      await disk.syncDirectory(slash === 0 ? '/' : path.slice(0, slash));
-    } catch (error) {
-      // A parent that we may not read was there before us.
-      if (error instanceof DiskError && error.code === 'EACCES') return;
-      throw error;
-    }
-    if (slash === 0) return;
   }
 }
 

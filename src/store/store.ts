@@ -1,5 +1,13 @@
 import { assert } from '../common/mod.ts';
-import type { Clock, DirectoryLock, Disk, Host, Log, Timers } from '../io/mod.ts';
+import {
+  type Clock,
+  type DirectoryLock,
+  type Disk,
+  type Host,
+  type Log,
+  makeDurableDirectory,
+  type Timers,
+} from '../io/mod.ts';
 import {
   checkRecord,
   encodeRecord,
@@ -38,7 +46,7 @@ import { Queues } from './queues.ts';
 import { recover } from './recovery.ts';
 import { Retention } from './retention.ts';
 import type { StoreConfig } from './store-config.ts';
-import { isMarkedOpen, makeDurable, markClosed, markOpen, takeDirectory } from './store-directory.ts';
+import { isMarkedOpen, markClosed, markOpen, takeDirectory } from './store-directory.ts';
 import { Writeback } from './writeback.ts';
 
 export interface StoreOptions {
@@ -172,7 +180,7 @@ class Store implements MessageStore {
     const { disk, log, config, host } = this.#options;
     const root = config.storePathRootDir;
     for (const directory of [this.#files.directory, `${root}/consumequeue`, `${root}/index`])
-      await makeDurable(disk, directory);
+      await makeDurableDirectory(disk, directory);
     const crashed = await isMarkedOpen(disk, root);
     await this.#files.load(crashed);
     await markOpen(disk, root, host.pid);
