@@ -123,7 +123,7 @@ export function startLiftmq(options: ServerOptions): Server {
     storeDir,
     async start() {
       await both.start(process.env);
-      await ready(`http://127.0.0.1:${options.port + 11}/readyz`);
+      await ready(`http://127.0.0.1:${options.port + 11}/readyz`, () => both.running);
     },
     stopBroker: (signal) => both.stop(signal),
     close: () => both.stop('SIGTERM'),
@@ -141,6 +141,10 @@ class Process {
     this.#outputFile = outputFile;
     this.#command = command;
     this.#arguments = commandArguments;
+  }
+
+  get running(): boolean {
+    return this.#child !== undefined;
   }
 
   async start(environment: NodeJS.ProcessEnv, readyText?: string): Promise<void> {
@@ -191,14 +195,14 @@ class Process {
   }
 }
 
-async function ready(url: string): Promise<void> {
+async function ready(url: string, running: () => boolean): Promise<void> {
   const deadline = Date.now() + startTimeoutMs;
   for (;;) {
     const answer = await fetch(url).catch((cause: unknown) => ({ ok: false, cause }));
     if (answer.ok) {
       return;
     }
-    if (Date.now() > deadline) {
+    if (!running() || Date.now() > deadline) {
       throw new Error(`${url} does not answer that it is ready`, { cause: answer });
     }
     await sleep(50);
