@@ -57,6 +57,8 @@ interface Swarm {
   brokerCount: number;
   producerCount: number;
   queueCount: number;
+  /** Pause of a producer between two messages, from and to. */
+  thinkMs: readonly [number, number];
   kinds: readonly FaultKind[];
   brokerProperties: Record<string, string>;
 }
@@ -72,6 +74,11 @@ function chooseSwarm(random: SimRandom, allowed: readonly FaultKind[]): Swarm {
     brokerCount: random.between([1, 2]),
     producerCount: random.between([1, 3]),
     queueCount: random.between([1, 4]),
+    thinkMs: random.pick([
+      [1, 60],
+      [1, 60],
+      [100, 1000],
+    ]),
     kinds: possible.filter(() => random.chance(0.6)),
     brokerProperties: {
       flushDiskType: syncFlush ? 'SYNC_FLUSH' : 'ASYNC_FLUSH',
@@ -114,6 +121,7 @@ async function runCluster(world: SimWorld, options: SimulationOptions): Promise<
     topic,
     brokerNames: cluster.brokers.map(({ node }) => node.name),
     queueCount: swarm.queueCount,
+    thinkMs: swarm.thinkMs,
   };
   const producers = Array.from(
     { length: swarm.producerCount },

@@ -15,9 +15,10 @@ export interface WorkloadParts {
   topic: string;
   brokerNames: readonly string[];
   queueCount: number;
+  /** Pause of a producer between two messages, from and to. */
+  thinkMs: readonly [number, number];
 }
 
-const thinkMs = [1, 60] as const;
 const retryMs = [50, 300] as const;
 const bodyBytes = [1, 700] as const;
 const batchSize = [2, 5] as const;
@@ -66,7 +67,7 @@ export class ProducerModel {
   }
 
   async #sendOne(producer: Producer): Promise<void> {
-    const { world, history, topic } = this.#parts;
+    const { world, history, topic, thinkMs } = this.#parts;
     const queue = this.#chooseQueue();
     const count = this.#random.chance(0.1) ? this.#random.between(batchSize) : 1;
     const messages = Array.from({ length: count }, () => this.#newMessage());
