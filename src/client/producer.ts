@@ -6,7 +6,6 @@ import { ClientError } from './client-error.ts';
 import type { MessageQueue } from './message-queue.ts';
 import { type OutgoingMessage, propertiesOf } from './outgoing-message.ts';
 import { QueueRotation, queueByHash } from './queue-rotation.ts';
-import { publishQueues } from './route.ts';
 import { newTopicQueueCount } from './route-cache.ts';
 
 export interface ProducerOptions {
@@ -237,7 +236,7 @@ export class Producer implements Member {
     if (target.queue !== undefined && this.#client.routes.address(target.queue.brokerName) !== undefined) {
       return target.queue;
     }
-    const queues = publishQueues(await this.#client.routes.routeToPublish(topic), topic);
+    const { publishQueues: queues } = await this.#client.routes.routeToPublish(topic);
     this.#greet();
     if (target.queue !== undefined) return target.queue;
     if (queues.length === 0) {
@@ -256,8 +255,8 @@ export class Producer implements Member {
 }
 
 /** The queues of a topic to choose from; for those who place messages themselves. */
-export async function queuesToPublish(client: Client, topic: string): Promise<MessageQueue[]> {
-  return publishQueues(await client.routes.routeToPublish(topic), topic);
+export async function queuesToPublish(client: Client, topic: string): Promise<readonly MessageQueue[]> {
+  return (await client.routes.routeToPublish(topic)).publishQueues;
 }
 
 function isRetriable(error: unknown): boolean {

@@ -3,7 +3,6 @@ import { ClientError } from './client-error.ts';
 import type { ConsumerData, Subscription } from './heartbeat.ts';
 import type { MessageQueue } from './message-queue.ts';
 import { type PullResult, pull } from './pull.ts';
-import { subscribeQueues } from './route.ts';
 import { subscribeTo } from './subscription.ts';
 
 export interface PullConsumerOptions {
@@ -43,10 +42,10 @@ export class PullConsumer implements Member {
   }
 
   /** The readable queues of a topic. Throws ClientError 'no route'. */
-  async queues(topic: string): Promise<MessageQueue[]> {
+  async queues(topic: string): Promise<readonly MessageQueue[]> {
     const route = await this.#client.routes.route(topic);
     if (route === undefined) throw new ClientError('no route', `no name server knows the topic ${topic}`);
-    return subscribeQueues(route, topic);
+    return route.subscribeQueues;
   }
 
   /** Throws ClientError and RemotingError. */

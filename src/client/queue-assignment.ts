@@ -13,7 +13,6 @@ import type { OffsetStore } from './offset-store.ts';
 import { QueueLocks } from './queue-locks.ts';
 import { maxOffset, offsetByTime } from './queue-offsets.ts';
 import { readQueue } from './queue-reader.ts';
-import { subscribeQueues } from './route.ts';
 
 /** Where a group begins that never consumed a queue. */
 export type StartFrom = 'first' | 'last' | { timestampMs: number };
@@ -114,7 +113,7 @@ export class QueueAssignment {
       if (isRetryTopic(topic)) return;
       throw new ClientError('no route', `no name server knows the topic ${topic}`);
     }
-    const all = subscribeQueues(route, topic);
+    const all = route.subscribeQueues;
     const mine = broadcast
       ? all
       : allocate(allocation, all, await groupMembers(this.#client, group, route), this.#client.id);

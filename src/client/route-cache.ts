@@ -40,7 +40,7 @@ export class RouteCache {
       });
     }
     // Kept until the next refresh, which finds the topic that the send has created.
-    const route = routeFromTemplate(template, newTopicQueueCount);
+    const route = routeFromTemplate(topic, template, newTopicQueueCount);
     this.#keep(topic, route);
     return route;
   }
@@ -95,7 +95,7 @@ export class RouteCache {
     if (response.code !== ResponseCode.SUCCESS) {
       throw new ClientError('refused', `route of ${topic}: ${response.remark ?? ''}`, { code: response.code });
     }
-    const route = parseRoute(response.body);
+    const route = parseRoute(topic, response.body);
     this.#keep(topic, route);
     return route;
   }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ClientError } from './client-error.ts';
-import { parseRoute, publishQueues, subscribeQueues } from './route.ts';
+import { parseRoute } from './route.ts';
 
-const route = (text: string) => parseRoute(Buffer.from(text));
-const names = (queues: { brokerName: string; queueId: number }[]) =>
+const route = (text: string) => parseRoute('T', Buffer.from(text));
+const names = (queues: readonly { brokerName: string; queueId: number }[]) =>
   queues.map(({ brokerName, queueId }) => `${brokerName}${queueId}`).join();
 
 const brokerDatas = `"brokerDatas":[
@@ -32,20 +32,20 @@ test('both dialects of the name server are read', () => {
 
 test('writing needs a master, reading does not; queues come by broker name', () => {
   const parsed = route(`{${brokerDatas},${queueDatas}}`);
-  assert.equal(names(publishQueues(parsed, 'T')), 'a0,a1');
-  assert.equal(names(subscribeQueues(parsed, 'T')), 'a0,a1,a2,b0');
+  assert.equal(names(parsed.publishQueues), 'a0,a1');
+  assert.equal(names(parsed.subscribeQueues), 'a0,a1,a2,b0');
 });
 
 test('permissions decide what may be written and read', () => {
   const withPerm = (perm: number) => route(`{${brokerDatas},${queueDatas.replaceAll('"perm":6', `"perm":${perm}`)}}`);
-  assert.equal(names(publishQueues(withPerm(4), 'T')), '');
-  assert.equal(names(subscribeQueues(withPerm(4), 'T')), 'a0,a1,a2,b0');
-  assert.equal(names(subscribeQueues(withPerm(2), 'T')), '');
+  assert.equal(names(withPerm(4).publishQueues), '');
+  assert.equal(names(withPerm(4).subscribeQueues), 'a0,a1,a2,b0');
+  assert.equal(names(withPerm(2).subscribeQueues), '');
 });
 
 test('an ordered topic is written to exactly the queues of its configuration', () => {
   const parsed = route(`{${brokerDatas},${queueDatas},"orderTopicConf":"b:2;a:1"}`);
-  assert.equal(names(publishQueues(parsed, 'T')), 'b0,b1,a0');
+  assert.equal(names(parsed.publishQueues), 'b0,b1,a0');
 });
 
 test('what is no route is refused, not believed', () => {
@@ -56,5 +56,5 @@ test('what is no route is refused, not believed', () => {
       text,
     );
   }
-  assert.equal(names(subscribeQueues(route('[]'), 'T')), '');
+  assert.equal(names(route('[]').subscribeQueues), '');
 });

@@ -7,10 +7,12 @@ import { compareText, type MessageQueue } from './message-queue.ts';
 export interface Route {
   /** Broker name → broker id (0 is the master) → address. */
   brokers: ReadonlyMap<string, ReadonlyMap<number, string>>;
-  /** By broker name. */
-  queues: readonly QueueData[];
-  /** `broker-a:4;broker-b:4`: exactly these queues, for topics with a fixed order. */
-  orderTopicConf: string | undefined;
+  /** What brokers offer, by broker name. */
+  offers: readonly QueueData[];
+  /** The queues that messages may be sent to: writable, at brokers with a master. */
+  publishQueues: readonly MessageQueue[];
+  /** The queues that messages may be read from: readable, a slave is enough. */
+  subscribeQueues: readonly MessageQueue[];
 }
 
 interface QueueData {
@@ -24,7 +26,7 @@ interface QueueData {
 const queueCountMax = 100_000;
 
 /** Reads the body of a route answer, in either JSON dialect. Throws ClientError 'invalid'. */
-export function parseRoute(body: Uint8Array): Route {
+export function parseRoute(topic: string, body: Uint8Array): Route {
   let value: JsonValue;
   try {
     value = parseLooseJson(Buffer.from(body.buffer, body.byteOffset, body.length).toString('utf8'));
@@ -40,7 +42,7 @@ export function parseRoute(body: Uint8Array): Route {
     );
     brokers.set(String(data.brokerName), new Map(addresses));
   }
-  const queues = asArray(route.queueDatas).map((item) => {
+  const offers = asArray(route.queueDatas).map((item) => {
     const data = asObject(item);
     return {
       brokerName: String(data.brokerName),
@@ -49,33 +51,34 @@ export function parseRoute(body: Uint8Array): Route {
       writeQueueCount: asCount(data.writeQueueNums),
     };
   });
-  queues.sort((a, b) => compareText(a.brokerName, b.brokerName));
+  offers.sort((a, b) => compareText(a.brokerName, b.brokerName));
+  // `broker-a:4;broker-b:4`: exactly these queues, for topics with a fixed order.
   const orderTopicConf = typeof route.orderTopicConf === 'string' ? route.orderTopicConf : '';
-  return { brokers, queues, orderTopicConf: orderTopicConf === '' ? undefined : orderTopicConf };
+  return {
+    brokers,
+    offers,
+    publishQueues: orderTopicConf === '' ? writable(topic, offers, brokers) : orderedQueues(orderTopicConf, topic),
+    subscribeQueues: offers
+      .filter(({ perm }) => (perm & Perm.READ) !== 0)
+      .flatMap(({ brokerName, readQueueCount }) => numbered(topic, brokerName, readQueueCount)),
+  };
 }
 
-/** The queues that messages may be sent to: writable, at brokers with a master. */
-export function publishQueues(route: Route, topic: string): MessageQueue[] {
-  if (route.orderTopicConf !== undefined) return orderedQueues(route.orderTopicConf, topic);
-  return route.queues
-    .filter(({ perm, brokerName }) => (perm & Perm.WRITE) !== 0 && route.brokers.get(brokerName)?.has(0))
-    .flatMap(({ brokerName, writeQueueCount }) => numbered(topic, brokerName, writeQueueCount));
-}
-
-/** The queues that messages may be read from: readable, a slave is enough. */
-export function subscribeQueues(route: Route, topic: string): MessageQueue[] {
-  return route.queues
-    .filter(({ perm }) => (perm & Perm.READ) !== 0)
-    .flatMap(({ brokerName, readQueueCount }) => numbered(topic, brokerName, readQueueCount));
-}
-
-/** The route that a topic will get when the first send creates it from the template's. */
-export function routeFromTemplate(template: Route, queueCountMaxWanted: number): Route {
-  const queues = template.queues.map((queue) => {
-    const count = Math.min(queueCountMaxWanted, queue.readQueueCount);
-    return { ...queue, readQueueCount: count, writeQueueCount: count };
+/** The route that `topic` will get when the first send creates it from the template's. */
+export function routeFromTemplate(topic: string, template: Route, queueCountMaxWanted: number): Route {
+  const offers = template.offers.map((offer) => {
+    const count = Math.min(queueCountMaxWanted, offer.readQueueCount);
+    return { ...offer, readQueueCount: count, writeQueueCount: count };
   });
-  return { ...template, queues };
+  // There is nothing to read before the topic exists.
+  const publishQueues = writable(topic, offers, template.brokers);
+  return { brokers: template.brokers, offers, publishQueues, subscribeQueues: [] };
+}
+
+function writable(topic: string, offers: readonly QueueData[], brokers: Route['brokers']): MessageQueue[] {
+  return offers
+    .filter(({ perm, brokerName }) => (perm & Perm.WRITE) !== 0 && brokers.get(brokerName)?.has(0))
+    .flatMap(({ brokerName, writeQueueCount }) => numbered(topic, brokerName, writeQueueCount));
 }
 
 function orderedQueues(orderTopicConf: string, topic: string): MessageQueue[] {
