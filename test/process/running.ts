@@ -1,0 +1,75 @@
+/** A `liftmq` process under test. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+
+export interface Running {
+  readonly child: ChildProcess;
+  /** What it printed until its start was announced. */
+  readonly announced: string;
+}
+
+export interface Ended {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+const startLimitMs = 20_000;
+
+/** Resolves when the last role of the process was announced; rejects with the output when it ends before. */
+export async function start(
+  command: readonly [string, ...string[]],
+  options: { cwd: string; env?: NodeJS.ProcessEnv; announcement: RegExp },
+): Promise<Running> {
+  const [file, ...args] = command;
+  const child = spawn(file, args, { cwd: options.cwd, env: options.env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  const { promise, resolve, reject } = Promise.withResolvers<Running>();
+  const collect = (chunk: Buffer) => {
+    output += chunk;
+    if (options.announcement.test(output)) resolve({ child, announced: output });
+  };
+  child.stdout.on('data', collect);
+  child.stderr.on('data', collect);
+  child.on('exit', (code) => reject(new Error(`ended with ${code}:\n${output}`)));
+  const late = setTimeout(() => reject(new Error(`not up after ${startLimitMs} ms:\n${output}`)), startLimitMs);
+  return promise.finally(() => clearTimeout(late));
+}
+
+/** Sends the signal and waits for the end. */
+export async function stop({ child }: Running, signal: NodeJS.Signals): Promise<number | null> {
+  const ended = once(child, 'exit');
+  child.kill(signal);
+  const [code] = await ended;
+  return code;
+}
+
+/** Runs a command that ends by itself. */
+export async function run(
+  command: readonly [string, ...string[]],
+  options: { cwd: string; env?: NodeJS.ProcessEnv },
+): Promise<Ended> {
+  const [file, ...args] = command;
+  const child = spawn(file, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'], timeout: startLimitMs });
+  let output = '';
+  child.stdout.on('data', (chunk) => {
+    output += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    output += chunk;
+  });
+  const [code] = await once(child, 'close');
+  return { code, output };
+}
+
+/** A port that nobody listens on at this moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  assert.ok(typeof address === 'object' && address !== null);
+  return address.port;
+}
