@@ -23,8 +23,6 @@ export interface Checkpoint {
   offset: number;
   /** Sum over all queues of the units that records below `offset` made: a lost queue file shows here. */
   units: number;
-  /** Topics' queues, counted. */
-  queues: number;
   lastOffset: number;
   lastSize: number;
   lastTimestampMs: number;

@@ -42,6 +42,8 @@ export interface CommitLogOptions {
   syncFlushTimeoutMs: number;
   /** Staged and not yet written; over it puts are refused as busy. */
   stagedSizeMax: number;
+  /** Written and not yet synced; over it the background sync comes early. */
+  unflushedMax: number;
   /** Runs after each batch became durable. */
   onDurable: () => void;
 }
@@ -243,7 +245,9 @@ export class CommitLog {
       this.#staged.shift();
       first.durable();
     }
-    this.#tail.trim(this.#options.syncFlush ? this.#flushed : this.#durable);
+    // With synchronous flush both are the same.
+    this.#tail.trim(this.#flushed, this.#durable);
+    if (this.#durable - this.#flushed > this.#options.unflushedMax) void this.flush();
     this.#options.onDurable();
   }
 
@@ -313,10 +317,12 @@ export class CommitLog {
     };
     let at = this.#flushed;
     while (at < keep) {
-      const part = this.#tail.contiguous(at) ?? (await this.#readBack(await fileAt(at), at, keep));
+      const isGap = at >= (this.#tail.start ?? keep) && this.#tail.contiguous(at) === undefined;
+      const part = isGap
+        ? undefined
+        : (this.#tail.contiguous(at) ?? (await this.#readBack(await fileAt(at), at, keep)));
       if (part === undefined) {
-        const next = this.#tail.nextStart(at) ?? keep;
-        at = Math.min(next, this.#files.startOf(at) + segmentSize, keep);
+        at = Math.min(this.#files.startOf(at) + segmentSize, keep);
         continue;
       }
       const length = Math.min(part.length, keep - at);
@@ -348,7 +354,7 @@ export class CommitLog {
         continue;
       }
       throw new Error(
-        `${file.path} lost the record at ${offset} after a failed sync: ${'why' in check ? check.why : 'cut off'}`,
+        `${file.path} lost the record at ${offset} after a failed sync: restart to go on with what is on the disk`,
       );
     }
   }

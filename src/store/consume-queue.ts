@@ -77,6 +77,12 @@ export class QueueFiles {
     return found;
   }
 
+  /** A process that was killed may have created files without making their names durable: the next sync does. */
+  distrustNames(topic: string, queueIds: readonly number[]): void {
+    this.#newEntries.add(this.#directory).add(`${this.#directory}/${topic}`);
+    for (const queueId of queueIds) this.#newEntries.add(this.directoryOf(topic, queueId));
+  }
+
   async #directories(path: string): Promise<string[]> {
     try {
       const entries = await this.#disk.list(path);

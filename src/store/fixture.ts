@@ -37,7 +37,7 @@ export function open(node: SimNode, settings: Settings = {}): Promise<MessageSto
     ...env,
     config,
     storeHost: { ip: new Uint8Array([10, 0, 0, 1]), port: 10911 },
-    tailSizeMax: 64 << 10,
+    tailSizeMax: 1 << 20,
   });
 }
 

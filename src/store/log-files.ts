@@ -43,6 +43,8 @@ export class LogFiles {
       }
       this.#starts.push(start);
     }
+    // A process that was killed may have created a segment without making its name durable.
+    if (crashed && starts.length > 0) await this.#disk.syncDirectory(this.directory);
   }
 
   get starts(): readonly number[] {

@@ -130,11 +130,14 @@ export class LogTail {
     if (block.dropped && block.pins === 0) this.#heldBytes -= block.heldSize;
   }
 
-  /** Drops the oldest blocks while the tail is larger than its maximum and they end at or below `upTo`. */
-  trim(upTo: number): void {
+  /**
+   * Drops the oldest blocks while the tail is larger than its maximum. Those that are not flushed stay as long as it is
+   * no larger than twice that; those that are not `durable` stay.
+   */
+  trim(flushed: number, durable: number): void {
     while (this.#sizeBytes > this.#sizeMax && this.#blocks.length > 1) {
       const block = this.#blocks[0];
-      if (block.start + block.fill > upTo) return;
+      if (block.start + block.fill > (this.#sizeBytes > this.#sizeMax * 2 ? durable : flushed)) return;
       this.#blocks.shift();
       this.#drop(block);
     }

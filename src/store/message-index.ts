@@ -106,6 +106,8 @@ export class MessageIndex {
    */
   async load(physicalOffset: number, clean: boolean): Promise<boolean> {
     let whole = true;
+    // A process that was killed may have created a file without making its name durable.
+    if (!clean) await this.#options.disk.syncDirectory(this.#options.directory);
     for (const name of await this.#names()) {
       const path = `${this.#options.directory}/${name}`;
       const file = await this.#options.disk.open(path, 'write');
@@ -179,12 +181,7 @@ export class MessageIndex {
     const bytes = encodeSlots(slots, 0, slots.length);
     await entry.file.write(bytes, 0, bytes.length, indexHeaderSize);
     await entry.file.write(encodeHeader(header), 0, indexHeaderSize, 0);
-    // Entries that were cut off must not look like entries when a later crash leaves a header behind the slots.
-    const zeros = new Uint8Array(Math.min(removed.length, 1 << 20));
-    for (let at = 0; at < removed.length; at += zeros.length) {
-      const length = Math.min(zeros.length, removed.length - at);
-      await entry.file.write(zeros, 0, length, entryPosition(this.#shape, kept) + at);
-    }
+    // The entries themselves stay: nothing leads to them any more.
     await entry.file.syncData();
     return true;
   }

@@ -121,7 +121,7 @@ export class Queues {
    * Makes rows of the queues on disk, and cuts off units of records at or beyond `physicalOffset`. Gives the sum of
    * the units that stay, and the end of the last record that a unit knows.
    */
-  async load(physicalOffset: number, log: Log): Promise<{ units: number; physicalEnd: number }> {
+  async load(physicalOffset: number, crashed: boolean, log: Log): Promise<{ units: number; physicalEnd: number }> {
     let units = 0;
     let physicalEnd = 0;
     for (const { topic, queueIds } of await this.files.list()) {
@@ -129,6 +129,7 @@ export class Queues {
         log.warn('store.queue.name', { topic }, 'a directory below consumequeue is no topic, and is left alone');
         continue;
       }
+      if (crashed) this.files.distrustNames(topic, queueIds);
       for (const queueId of queueIds) {
         const found = await this.#loadQueue(topic, queueId, physicalOffset);
         units += found.end;

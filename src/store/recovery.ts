@@ -48,13 +48,24 @@ const sectorSize = 512;
 const scanSize = 1 << 20;
 
 export async function recover(parts: RecoveryParts): Promise<Recovered> {
+  const own = parts.files.starts.length === 0 ? undefined : await parts.checkpoints.readOwn();
+  const recovered = await build(parts, own);
+  // Without a checkpoint of ours, no process of ours has written here.
+  if (!parts.cleanStop) {
+    const from = Math.max(own?.offset ?? parts.files.startOf(recovered.end), parts.files.minOffset);
+    await secure(parts, from, recovered.end, own !== undefined);
+  }
+  return recovered;
+}
+
+async function build(parts: RecoveryParts, own: Checkpoint | undefined): Promise<Recovered> {
   const { files, log } = parts;
   if (files.starts.length === 0) {
     await forget(parts);
     return { end: 0, lastTimestampMs: 0, lastOffset: 0, lastSize: 0, units: 0 };
   }
   try {
-    return await recoverFrom(parts, await parts.checkpoints.readOwn());
+    return await recoverFrom(parts, own);
   } catch (error) {
     if (!(error instanceof Contradiction)) throw error;
     log.warn('store.recovery.rebuild', { cause: error.message }, 'queues and index are built again from the whole log');
@@ -72,8 +83,8 @@ async function forget({ queues, index }: RecoveryParts): Promise<void> {
 async function recoverFrom(parts: RecoveryParts, own: Checkpoint | undefined): Promise<Recovered> {
   const { files, queues, index, checkpoints, cleanStop, log } = parts;
   if (own !== undefined && own.offset >= files.minOffset) {
-    const { units } = await queues.load(own.offset, log);
-    if (units !== own.units || queues.table.count !== own.queues) {
+    const { units } = await queues.load(own.offset, !cleanStop, log);
+    if (units !== own.units) {
       throw new Contradiction(`the queues hold ${units} entries, the checkpoint says ${own.units}`);
     }
     if (!(await index.load(own.offset, cleanStop))) throw new Contradiction('an index file is torn');
@@ -81,13 +92,13 @@ async function recoverFrom(parts: RecoveryParts, own: Checkpoint | undefined): P
   }
   let from = files.minOffset;
   if (cleanStop) {
-    const { physicalEnd } = await queues.load(Number.MAX_SAFE_INTEGER, log);
+    const { physicalEnd } = await queues.load(Number.MAX_SAFE_INTEGER, false, log);
     if (physicalEnd > from && files.has(physicalEnd)) from = physicalEnd;
     else if (physicalEnd > from) throw new Contradiction(`a queue knows offset ${physicalEnd}, beyond the log`);
     else if (queues.table.count > 0) throw new Contradiction('the queues know no record of the log');
   } else {
     from = await segmentBefore(parts, await checkpoints.readApache());
-    await queues.load(from, log);
+    await queues.load(from, true, log);
   }
   if (!(await index.load(from, cleanStop))) throw new Contradiction('an index file is torn');
   return await walk(parts, from, undefined, from === files.minOffset);
@@ -150,7 +161,6 @@ async function walk(
   } else {
     await cutTail(parts, item);
   }
-  await syncWalked(files, from, state.end);
   for (const queue of queues.table.queues()) state.units += queues.table.nextUnit[queue];
   log.info(
     'store.recovered',
@@ -160,8 +170,20 @@ async function walk(
   return state;
 }
 
-/** What a killed process left to the page cache is about to be readable: it must not be lost after that. */
-async function syncWalked(files: LogFiles, from: number, end: number): Promise<void> {
+/**
+ * What a killed process left to the page cache is about to be readable, and must not be lost after that. A sync of its
+ * that failed has marked pages clean that no later sync will write: hence the tail is written again, then synced.
+ */
+async function secure({ files }: RecoveryParts, from: number, end: number, again: boolean): Promise<void> {
+  const bytes = new Uint8Array(again ? scanSize : 0);
+  for (let at = from; again && at < end; ) {
+    const start = files.startOf(at);
+    const file = await files.file(at);
+    const length = Math.min(scanSize, end - at, start + files.segmentSize - at);
+    const got = await file.read(bytes, 0, length, at - start);
+    await file.write(bytes, 0, got, at - start);
+    at += length;
+  }
   for (let start = files.startOf(from); start < end; start += files.segmentSize) {
     const file = await files.file(start);
     await file.syncData();

@@ -118,7 +118,7 @@ class Store implements MessageStore {
     const memory = host.memoryTotalBytes;
     const tailSizeMax = options.tailSizeMax ?? Math.max(tailSizeLow, Math.min(tailSizeHigh, Math.floor(memory / 128)));
     this.#files = new LogFiles(disk, config.storePathCommitLog || `${root}/commitlog`, config.mappedFileSizeCommitLog);
-    this.#tail = new LogTail({ sizeMax: tailSizeMax, blockSize: Math.min(tailBlockSize, tailSizeMax) });
+    this.#tail = new LogTail({ sizeMax: tailSizeMax, blockSize: Math.min(tailBlockSize, Math.ceil(tailSizeMax / 16)) });
     const table = new QueueTable();
     const descriptors = host.fileDescriptors()?.limit ?? queueFilesHigh;
     const openMax = Math.max(queueFilesLow, Math.min(queueFilesHigh, Math.floor(descriptors / queueFilesPart)));
@@ -144,6 +144,7 @@ class Store implements MessageStore {
       flushIntervalMs: config.flushIntervalCommitLog,
       syncFlushTimeoutMs: config.syncFlushTimeout,
       stagedSizeMax: tailSizeMax / 2,
+      unflushedMax: tailSizeMax / 2,
       onDurable: () => this.#writeback.durable(),
     });
     this.#checkpoints = new Checkpoints(disk, root, this.#files);

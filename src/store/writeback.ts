@@ -112,7 +112,6 @@ export class Writeback {
     const checkpoint = {
       offset,
       units: this.#units,
-      queues: queues.table.count,
       lastOffset: this.#lastOffset,
       lastSize: this.#lastSize,
       lastTimestampMs: this.#lastTimestampMs,
