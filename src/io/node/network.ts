@@ -16,6 +16,12 @@ const keepAliveAfterMs = 60_000;
 /** How long `end` waits for the peer to close too, before the socket is dropped. */
 const lingerMs = 5_000;
 
+/**
+ * All connections read into this one buffer, whose bytes are handed out before the next read. By default Node gives
+ * every read 64 KiB of its own, whose release costs the collector more than all that a frame's handling allocates.
+ */
+const readBuffer = Buffer.allocUnsafeSlow(256 * 1024);
+
 export function createNodeNetwork(options: { lanes?: Lanes } = {}): Network {
   const { slow } = options.lanes ?? createLanes();
   // getaddrinfo can hang for a minute: one at a time, so that a dead name server costs one thread at most.
@@ -44,7 +50,10 @@ function listen(endpoint: Endpoint, onConnection: (connection: Connection) => vo
     const server = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
       // Gone again between the handshake and now.
       if (socket.remoteAddress === undefined) socket.destroy();
-      else onConnection(new NodeConnection(socket));
+      else {
+        const sink = new Sink();
+        onConnection(new NodeConnection(readingInto(sink, socket), sink));
+      }
     });
     server.once('error', (error) => reject(networkError(error, `listen on ${endpoint.host}:${endpoint.port}`)));
     server.listen({ host: endpoint.host, port: endpoint.port, backlog: 1024 }, () => {
@@ -70,10 +79,12 @@ function connect(
 ): Promise<Connection> {
   const target = `connect to ${host}:${port}`;
   return new Promise((resolve, reject) => {
+    const sink = new Sink();
     const socket = net.connect({
       host,
       port,
       noDelay: true,
+      onread: sink.onread,
       lookup: (name, _options, done) => {
         lookUp(name).then(
           (addresses) => done(null, addresses),
@@ -81,6 +92,7 @@ function connect(
         );
       },
     });
+    socket.pause();
     const timer = setTimeout(() => {
       socket.destroy(new NetworkError('ETIMEDOUT', `${target}: no answer in ${timeoutMs} ms`));
     }, timeoutMs);
@@ -99,15 +111,45 @@ function connect(
         reject(new NetworkError('ECONNREFUSED', `${target}: connected to itself`));
         return;
       }
-      resolve(new NodeConnection(socket));
+      resolve(new NodeConnection(socket, sink));
     });
   });
+}
+
+/** Where a socket's bytes go: known to the socket before there is somebody to take them. */
+class Sink {
+  take: ((bytes: Uint8Array) => void) | undefined;
+  readonly onread = {
+    buffer: readBuffer,
+    callback: (size: number): boolean => {
+      this.take?.(readBuffer.subarray(0, size));
+      return true;
+    },
+  };
+}
+
+/**
+ * An accepted socket has its read buffer chosen by Node, and only the constructor can choose another: so a second
+ * socket takes the connection over. `handle` and `_handle` are not documented; without them the first one stays.
+ */
+function readingInto(sink: Sink, accepted: net.Socket): net.Socket {
+  const inner = accepted as unknown as { _handle?: { useUserBuffer?: unknown } | null };
+  const handle = inner._handle;
+  if (typeof handle?.useUserBuffer !== 'function') {
+    accepted.on('data', (bytes) => sink.take?.(bytes as Buffer));
+    accepted.pause();
+    return accepted;
+  }
+  inner._handle = null;
+  const options = { handle, onread: sink.onread, pauseOnCreate: true, readable: true, writable: true };
+  return new net.Socket(options as unknown as net.SocketConstructorOpts);
 }
 
 class NodeConnection implements Connection {
   readonly local: Endpoint;
   readonly remote: Endpoint;
   readonly #socket: net.Socket;
+  readonly #sink: Sink;
   #events: ConnectionEvents | undefined;
   #cause: Error | undefined;
   #wantsDrain = false;
@@ -115,8 +157,10 @@ class NodeConnection implements Connection {
   #ended = false;
   #linger: NodeJS.Timeout | undefined;
 
-  constructor(socket: net.Socket) {
+  /** `socket` is paused. */
+  constructor(socket: net.Socket, sink: Sink) {
     this.#socket = socket;
+    this.#sink = sink;
     this.local = { host: numericHost(socket.localAddress ?? ''), port: socket.localPort ?? 0 };
     this.remote = { host: numericHost(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
     socket.setKeepAlive(true, keepAliveAfterMs);
@@ -132,9 +176,9 @@ class NodeConnection implements Connection {
       setImmediate(() => events.onClose(this.#cause));
       return;
     }
-    this.#socket.on('data', (bytes) => {
-      if (!this.#ended) events.onData(bytes as Buffer);
-    });
+    this.#sink.take = (bytes) => {
+      if (!this.#ended) events.onData(bytes);
+    };
     this.#socket.resume();
   }
 
