@@ -81,6 +81,7 @@ export async function startBroker(env: Env, options: { config: BrokerConfig }): 
     }
     const address = await findAdvertisedAddress(config.brokerIP1, config.bindAddress, { host, network });
     const listen = await endpointOf(env, config);
+    reportDescriptors(env);
     const messageId = offsetMessageIds(address.ip, listen.port);
 
     const store: MessageStore = await openStore({
@@ -288,6 +289,18 @@ async function endpointOf({ network }: Pick<Env, 'network'>, config: BrokerConfi
 
 /** Descriptors that are kept for the log, the index and connections. */
 const descriptorsReserved = 128;
+/** A limit below it is reported at start: each connection and each busy queue takes one. */
+const descriptorsWanted = 4096;
+
+function reportDescriptors({ host, log }: Pick<Env, 'host' | 'log'>): void {
+  const limit = host.fileDescriptors()?.limit ?? descriptorsWanted;
+  if (limit >= descriptorsWanted) return;
+  log.warn(
+    'broker.descriptors-low',
+    { limit, wanted: descriptorsWanted },
+    `only ${limit} files and connections may be open at once: raise the limit (ulimit -n), better to 65536 or more`,
+  );
+}
 
 /**
  * Out of descriptors, new queues could not be opened, and their messages would be acknowledged but never found (Apache

@@ -96,6 +96,17 @@ test(
 );
 
 test(
+  'who leaves the subscriptions out is asked for them when it is new here, though another of its group told its own',
+  inWorld(async ({ consume }) => {
+    const [one, two] = [newPeer(1), newPeer(2)];
+    assert.equal(consume(one, { topics: undefined, fingerprint: 7 }), true);
+    assert.equal(consume(one, { fingerprint: 7 }), false);
+    assert.equal(consume(one, { topics: undefined, fingerprint: 7 }), false);
+    assert.equal(consume(two, { topics: undefined, fingerprint: 7 }), true);
+  }),
+);
+
+test(
   'broadcasting groups, and groups that do not want it, are not told',
   inWorld(async ({ consume }) => {
     const one = newPeer(1);

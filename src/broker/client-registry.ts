@@ -112,8 +112,9 @@ export class ClientRegistry {
   /**
    * Registers or renews a consumer. `subscriptions` undefined keeps what is known of the group (a heartbeat without
    * them); `notify` is the group's own switch. Gives true when the broker does not have what the client believes it has:
-   * the group had another fingerprint before, or nothing is known of its subscriptions, since this process is new
-   * (Apache answers false there, and the group gets no messages until its clients start anew).
+   * the group had another fingerprint before, or this client left the subscriptions out though it is new on this
+   * connection: to a broker that was started anew, or by way of a second connection. (Apache answers false there, and
+   * the group gets no messages until its clients start anew.)
    */
   registerConsumer(
     name: string,
@@ -147,7 +148,7 @@ export class ClientRegistry {
     }
     const fingerprintChanged = !isNew && group.fingerprint !== fingerprint;
     group.fingerprint = fingerprint;
-    return fingerprintChanged || (subscriptions === undefined && group.subscriptions.size === 0);
+    return fingerprintChanged || (subscriptions === undefined && joined);
   }
 
   unregisterProducer(group: string, peer: Peer): void {

@@ -16,7 +16,7 @@ import type { MessageWriter } from './message-writer.ts';
  */
 const pollPeriodMs = 100;
 const savePeriodMs = 10_000;
-/** Messages that one level delivers at a time, before the others have their turn. */
+/** Messages that one level delivers at a time. */
 const burstMax = 32;
 
 export interface DelayedDeliveryParts {
@@ -141,15 +141,15 @@ export class DelayedDelivery {
           if (result.nextOffset !== level.offset) this.#moveTo(level, result.nextOffset);
           return;
         }
-        for (const message of recordsOf(result)) {
-          const nowMs = clock.wallMs();
-          const dueMs = Math.min(message.storeTimestampMs + level.delayMs, nowMs + level.delayMs);
-          if (dueMs > nowMs) {
-            level.nextMs = dueMs;
-            return;
-          }
-          await this.#deliver(level, message);
-          if (this.#closed) return;
+        const messages = recordsOf(result);
+        const nowMs = clock.wallMs();
+        // A stamp from a clock that has gone back since does not hold a message for longer than its delay.
+        const dueMsOf = ({ storeTimestampMs }: StoredMessage) => Math.min(storeTimestampMs, nowMs) + level.delayMs;
+        const due = messages.filter((message) => dueMsOf(message) <= nowMs);
+        await this.#deliver(level, due);
+        if (due.length < messages.length) {
+          level.nextMs = dueMsOf(messages[due.length]);
+          return;
         }
       } finally {
         result.release();
@@ -157,21 +157,35 @@ export class DelayedDelivery {
     }
   }
 
-  async #deliver(level: Level, message: StoredMessage): Promise<void> {
+  /** All at once: they are staged in their order. Throws at the first that could not be stored. */
+  async #deliver(level: Level, messages: readonly StoredMessage[]): Promise<void> {
+    const results = await Promise.all(messages.map((message) => this.#write(message)));
+    for (const [index, { status, cause }] of results.entries()) {
+      const { queueOffset } = messages[index];
+      if (status === 'ok') this.#parts.counters.delayedDeliveredTotal++;
+      else if (status !== 'message illegal') throw new Error(`${status}: ${cause ?? 'not stored'}`);
+      else {
+        // It never can be stored, and must not hold up what lies behind it.
+        this.#parts.log.error(
+          'broker.delayed-message-dropped',
+          { level: level.queueId + 1, offset: queueOffset, cause },
+          `dropped the message at ${queueOffset} of delay level ${level.queueId + 1}: ${cause}`,
+        );
+      }
+      this.#moveTo(level, queueOffset + 1);
+    }
+  }
+
+  #write(message: StoredMessage): Promise<Pick<PutResult, 'status' | 'cause'>> {
     const properties = decodeProperties(message.properties);
     const topic = properties.get(PropertyName.REAL_TOPIC);
     const queueId = Number(properties.get(PropertyName.REAL_QID));
     if (topic === undefined || !Number.isInteger(queueId) || queueId < 0 || topic === SystemTopic.TRANS_HALF) {
-      this.#parts.log.error(
-        'broker.delayed-message-dropped',
-        { level: level.queueId + 1, offset: message.queueOffset, topic },
-        `a delayed message says no topic and queue to go to (REAL_TOPIC, REAL_QID): dropped`,
-      );
-      this.#moveTo(level, message.queueOffset + 1);
-      return;
+      const cause = `its properties REAL_TOPIC=${topic} and REAL_QID say no queue to go to`;
+      return Promise.resolve({ status: 'message illegal', cause });
     }
     const { flag, sysFlag, bornTimestampMs, bornIp, bornPort, reconsumeTimes, body } = message;
-    const result = await new Promise<PutResult>((resolve) =>
+    return new Promise((resolve) =>
       this.#parts.writer.write(
         {
           topic,
@@ -191,9 +205,6 @@ export class DelayedDelivery {
         resolve,
       ),
     );
-    if (result.status !== 'ok') throw new Error(`${result.status}: ${result.cause ?? 'not stored'}`);
-    this.#parts.counters.delayedDeliveredTotal++;
-    this.#moveTo(level, message.queueOffset + 1);
   }
 
   #moveTo(level: Level, offset: number): void {

@@ -1,12 +1,17 @@
 import { JsonError, parseLooseJson } from '../common/mod.ts';
 import { type DataVersion, readVersion, sameVersion } from './data-version.ts';
 
+/** Order of names as Java's strings have it. */
+export function byKey([a]: readonly [string, string], [b]: readonly [string, string]): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
 /**
- * One page of a table that administrators and slaves read piece by piece, in order of the keys. Whoever comes with
- * another version than the table's begins anew (RocketMQ: TopicConfigManager.subTopicConfigTable).
+ * One page of a table that administrators and slaves read piece by piece; the rows come in order of their keys. Whoever
+ * comes with another version than the table's begins anew (RocketMQ: TopicConfigManager.subTopicConfigTable).
  */
 export function pageOf<Row extends readonly [key: string, json: string]>(
-  rows: readonly Row[],
+  sorted: readonly Row[],
   version: DataVersion,
   versionText: string | undefined,
   from: number,
@@ -15,7 +20,6 @@ export function pageOf<Row extends readonly [key: string, json: string]>(
 ): Row[] {
   const begin = isCurrent(version, versionText) ? Math.max(0, from) : 0;
   const size = Math.max(0, Math.min(count ?? countMax, countMax));
-  const sorted = rows.toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
   return sorted.slice(begin, begin + size);
 }
 

@@ -4,6 +4,7 @@ import { checkGroupName, systemGroupPrefix } from '../message/mod.ts';
 import type { Attributes } from './attributes.ts';
 import { type DataVersion, firstVersion, readVersion, stepVersion } from './data-version.ts';
 import { asObject, fileBytes, readJsonState, tableText } from './json-state.ts';
+import { byKey } from './pages.ts';
 
 /** How one consumer group consumes (RocketMQ: SubscriptionGroupConfig). */
 export interface SubscriptionGroup {
@@ -61,6 +62,8 @@ export class SubscriptionGroups {
   readonly #log: Log;
   readonly #file: StateFile;
   readonly #groups = new Map<string, Row>();
+  /** Until something changes. */
+  #sorted: (readonly [string, string])[] | undefined;
   /** Group → topic → bits of what is forbidden. */
   readonly #forbidden = new Map<string, Map<string, number>>();
 
@@ -76,7 +79,7 @@ export class SubscriptionGroups {
         fileBytes({
           dataVersion: writeLooseJson(this.version),
           forbiddenTable: writeLooseJson(this.#forbidden),
-          subscriptionGroupTable: tableText(this.rows()),
+          subscriptionGroupTable: tableText(this.sortedRows()),
         }),
       { keepPrevious: true },
     );
@@ -112,9 +115,10 @@ export class SubscriptionGroups {
     return this.#groups.size;
   }
 
-  /** Names with their JSON texts. */
-  *rows(): Iterable<readonly [string, string]> {
-    for (const [name, row] of this.#groups) yield [name, row.json];
+  /** Names with their JSON texts, in order of the names. */
+  sortedRows(): readonly (readonly [name: string, json: string])[] {
+    this.#sorted ??= [...this.#groups].map(([name, { json }]) => [name, json] as const).sort(byKey);
+    return this.#sorted;
   }
 
   /** The group; created with defaults at its first use, where that is allowed (RocketMQ: findSubscriptionGroupConfig). */
@@ -162,6 +166,7 @@ export class SubscriptionGroups {
   async delete(name: string): Promise<void> {
     this.#forbidden.delete(name);
     if (!this.#groups.delete(name)) return;
+    this.#sorted = undefined;
     this.#log.info('broker.group-deleted', { group: name }, `deleted consumer group ${name}`);
     stepVersion(this.version, this.#clock);
     await this.#file.save();
@@ -178,6 +183,7 @@ export class SubscriptionGroups {
 
   #put(group: SubscriptionGroup): void {
     this.#groups.set(group.groupName, { group, json: writeLooseJson(group) });
+    this.#sorted = undefined;
   }
 
   #saveSoon(): void {

@@ -15,6 +15,7 @@ import { ResponseCode } from '../remoting/mod.ts';
 import type { Attributes } from './attributes.ts';
 import { type DataVersion, firstVersion, readVersion, stepVersion } from './data-version.ts';
 import { asObject, fileBytes, readJsonState, tableText } from './json-state.ts';
+import { byKey } from './pages.ts';
 
 /** One topic as files, registrations and administrators see it. */
 export interface TopicConfig {
@@ -75,6 +76,8 @@ export class Topics {
   readonly #queueRefusal: (queueNums: number) => string | undefined;
   readonly #system = new Set<string>();
   readonly #topics = new Map<string, Topic>();
+  /** Until something changes. */
+  #sorted: (readonly [string, string])[] | undefined;
   #changed: (topics: readonly Topic[]) => void = () => {};
 
   private constructor(
@@ -94,7 +97,7 @@ export class Topics {
       () =>
         fileBytes({
           dataVersion: writeLooseJson(this.version),
-          topicConfigTable: tableText(this.#rows()),
+          topicConfigTable: tableText(this.sortedRows()),
         }),
       { keepPrevious: true },
     );
@@ -140,6 +143,12 @@ export class Topics {
 
   all(): IterableIterator<Topic> {
     return this.#topics.values();
+  }
+
+  /** Names with their JSON texts, in order of the names. */
+  sortedRows(): readonly (readonly [name: string, json: string])[] {
+    this.#sorted ??= [...this.#topics.values()].map(({ topicName, json }) => [topicName, json] as const).sort(byKey);
+    return this.#sorted;
   }
 
   /** Of all brokers, and this one's own: those named after the broker and its cluster. */
@@ -217,6 +226,7 @@ export class Topics {
   /** Resolves when it is gone from disk. The name servers are told by whoever deletes. */
   async delete(name: string): Promise<void> {
     if (!this.#topics.delete(name)) return;
+    this.#sorted = undefined;
     this.#log.info('broker.topic-deleted', { topic: name }, `deleted topic ${name}`);
     stepVersion(this.version, this.#clock);
     await this.#file.save();
@@ -248,11 +258,8 @@ export class Topics {
       counters: previous?.counters ?? { messagesIn: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0 },
     };
     this.#topics.set(config.topicName, topic);
+    this.#sorted = undefined;
     return topic;
-  }
-
-  *#rows(): Iterable<readonly [string, string]> {
-    for (const topic of this.#topics.values()) yield [topic.topicName, topic.json];
   }
 }
 

@@ -63,7 +63,7 @@ export function groupHandlers(parts: {
 
     getAllSubscriptiongroupConfig(header, _body, _call, extra) {
       const paged = config.enableSplitMetadata && ['dataVersion', 'groupSeq', 'maxGroupNum'].some((n) => extra.has(n));
-      const rows = [...groups.rows()];
+      const rows = groups.sortedRows();
       const page = paged
         ? pageOf(
             rows,

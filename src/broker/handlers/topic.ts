@@ -104,7 +104,7 @@ export function topicHandlers(parts: {
 
     getAllTopicConfig(header, _body, _call, extra) {
       const paged = config.enableSplitMetadata && ['dataVersion', 'topicSeq', 'maxTopicNum'].some((n) => extra.has(n));
-      const rows = [...topics.all()].map((topic) => [topic.topicName, topic.json] as const);
+      const rows = topics.sortedRows();
       const page = paged
         ? pageOf(
             rows,
