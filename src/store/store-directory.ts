@@ -25,7 +25,8 @@ const unreadable: readonly { path: string; because: string }[] = [
   { path: 'consumequeue_rocksdb', because: 'its queues are in RocksDB (storeType=defaultRocksDB)' },
   { path: 'consumequeue_ext', because: 'its queue entries have filter extensions (enableConsumeQueueExt)' },
   { path: 'batchconsumequeue', because: 'it has topics of queue.type=BatchCQ' },
-  { path: 'compaction', because: 'it has topics of cleanup.policy=COMPACTION' },
+  // Beside it lies position-checkpoint, which every Java broker writes.
+  { path: 'compaction/compactionLog', because: 'it has topics of cleanup.policy=COMPACTION' },
   { path: 'kvStore', because: 'POP state is in RocksDB (popConsumerKVServiceEnable)' },
   { path: 'config/topics', because: 'its configuration is in RocksDB (storeType=defaultRocksDB)' },
   { path: 'config/subscriptionGroups', because: 'its configuration is in RocksDB (storeType=defaultRocksDB)' },
