@@ -4,7 +4,14 @@ import { deflateSync } from 'node:zlib';
 import { type FakeCluster, startFakeCluster } from '../../test/client/fake-cluster.ts';
 import { SysFlag } from '../message/mod.ts';
 import { SimWorld } from '../testing/mod.ts';
-import { Client, type Listener, PushConsumer, type PushConsumerOptions, type ReceivedMessage } from './mod.ts';
+import {
+  Client,
+  type Listener,
+  Producer,
+  PushConsumer,
+  type PushConsumerOptions,
+  type ReceivedMessage,
+} from './mod.ts';
 
 function inWorld(run: (world: SimWorld) => Promise<void>) {
   return async () => {
@@ -51,6 +58,20 @@ function put(cluster: FakeCluster, queueId: number, body: string, tag?: string, 
   const properties = Buffer.from(`UNIQ_KEY\u0001id-${body}\u0002${tag === undefined ? '' : `TAGS\u0001${tag}\u0002`}`);
   cluster.brokers[broker].store({ topic, queueId, body: Buffer.from(body), properties });
 }
+
+test(
+  'the client whose send created a topic can consume it at once',
+  inWorld(async (world) => {
+    const cluster = await startFakeCluster(world, { topics: { TBW102: 8 } });
+    const client = new Client(world.node('both').env, cluster);
+    await new Producer(client, { group: 'p' }).send({ topic: 'T', body: Buffer.from('first') });
+    cluster.topics.set('T', 4);
+    const { got, listener } = collect();
+    await new PushConsumer(client, { group: 'g', subscriptions: { T: '*' }, from: 'first', listener }).start();
+    await world.until(() => got.length === 1, 1000, 'the message');
+    assert.deepEqual(got.map(text), ['first']);
+  }),
+);
 
 test(
   'messages of all queues and brokers come, the old and the new ones, each once',

@@ -26,12 +26,13 @@ export class RouteCache {
 
   /** Undefined when no name server knows the topic. Throws ClientError. */
   async route(topic: string): Promise<Route | undefined> {
-    return this.#routes.get(topic) ?? (await this.#ask(topic));
+    const known = this.#routes.get(topic);
+    return known === undefined || known.provisional ? await this.#ask(topic) : known;
   }
 
   /** Where to send: for an unknown topic the brokers that would create it, by the route of TBW102. */
   async routeToPublish(topic: string): Promise<Route> {
-    const known = await this.route(topic);
+    const known = this.#routes.get(topic) ?? (await this.#ask(topic));
     if (known !== undefined) return known;
     const template = await this.#ask(SystemTopic.AUTO_CREATE);
     if (template === undefined) {

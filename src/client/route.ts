@@ -5,6 +5,8 @@ import { compareText, type MessageQueue } from './message-queue.ts';
 
 /** Where a topic lives, as a name server says (TopicRouteData). */
 export interface Route {
+  /** What a topic would get when a send creates it: good for sending only, and asked for again by who reads. */
+  provisional: boolean;
   /** Broker name → broker id (0 is the master) → address. */
   brokers: ReadonlyMap<string, ReadonlyMap<number, string>>;
   /** What brokers offer, by broker name. */
@@ -55,6 +57,7 @@ export function parseRoute(topic: string, body: Uint8Array): Route {
   // `broker-a:4;broker-b:4`: exactly these queues, for topics with a fixed order.
   const orderTopicConf = typeof route.orderTopicConf === 'string' ? route.orderTopicConf : '';
   return {
+    provisional: false,
     brokers,
     offers,
     publishQueues: orderTopicConf === '' ? writable(topic, offers, brokers) : orderedQueues(orderTopicConf, topic),
@@ -72,7 +75,7 @@ export function routeFromTemplate(topic: string, template: Route, queueCountMaxW
   });
   // There is nothing to read before the topic exists.
   const publishQueues = writable(topic, offers, template.brokers);
-  return { brokers: template.brokers, offers, publishQueues, subscribeQueues: [] };
+  return { provisional: true, brokers: template.brokers, offers, publishQueues, subscribeQueues: [] };
 }
 
 function writable(topic: string, offers: readonly QueueData[], brokers: Route['brokers']): MessageQueue[] {
