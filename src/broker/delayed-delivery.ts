@@ -36,8 +36,9 @@ interface Level {
   readonly delayMs: number;
   /** The first offset not delivered yet. */
   offset: number;
-  /** Wall time before which nothing is due. */
+  /** When the message at `nextOffset`, the first that is not due, will be: wall time. */
   nextMs: number;
+  nextOffset: number;
   busy: boolean;
 }
 
@@ -54,7 +55,14 @@ export class DelayedDelivery {
   private constructor(parts: DelayedDeliveryParts, path: string) {
     this.#parts = parts;
     this.version = firstVersion(parts.clock);
-    this.#levels = parts.levelsMs.map((delayMs, queueId) => ({ queueId, delayMs, offset: 0, nextMs: 0, busy: false }));
+    this.#levels = parts.levelsMs.map((delayMs, queueId) => ({
+      queueId,
+      delayMs,
+      offset: 0,
+      nextMs: 0,
+      nextOffset: -1,
+      busy: false,
+    }));
     this.#file = new StateFile(
       parts.disk,
       path,
@@ -144,11 +152,15 @@ export class DelayedDelivery {
         const messages = recordsOf(result);
         const nowMs = clock.wallMs();
         // A stamp from a clock that has gone back since does not hold a message for longer than its delay.
-        const dueMsOf = ({ storeTimestampMs }: StoredMessage) => Math.min(storeTimestampMs, nowMs) + level.delayMs;
+        const dueMsOf = ({ queueOffset, storeTimestampMs }: StoredMessage) =>
+          queueOffset === level.nextOffset
+            ? Math.min(level.nextMs, nowMs + level.delayMs)
+            : Math.min(storeTimestampMs, nowMs) + level.delayMs;
         const due = messages.filter((message) => dueMsOf(message) <= nowMs);
         await this.#deliver(level, due);
         if (due.length < messages.length) {
           level.nextMs = dueMsOf(messages[due.length]);
+          level.nextOffset = messages[due.length].queueOffset;
           return;
         }
       } finally {
