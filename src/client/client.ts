@@ -140,6 +140,12 @@ export class Client {
     });
   }
 
+  /** The same for one that refuses us though it took our heartbeats: it gets all of it again. */
+  async introduceTo(address: string): Promise<void> {
+    this.#heartbeats.forget(address);
+    await this.heartbeatTo(address);
+  }
+
   /** A request with whatever code the server answers. Throws RemotingError. */
   request<K extends CommandName>(
     address: string,

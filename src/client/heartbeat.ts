@@ -65,6 +65,11 @@ export class Heartbeats {
     }
   }
 
+  /** The next beat to this broker tells it everything. */
+  forget(address: string): void {
+    this.#known.delete(address);
+  }
+
   /** Keeps what is known of brokers that are still there. */
   retain(addresses: ReadonlySet<string>): void {
     for (const address of this.#known.keys()) if (!addresses.has(address)) this.#known.delete(address);

@@ -101,7 +101,7 @@ async function pullOnce(
       `Pull of ${queueKey(queue)} from ${offset}: ${error.message}`,
     );
     if (address !== undefined && error instanceof ClientError && unknownHereCodes.has(error.code)) {
-      await client.heartbeatTo(address);
+      await client.introduceTo(address);
     }
     return undefined;
   }
