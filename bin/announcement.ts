@@ -2,6 +2,9 @@
 import type { Endpoint } from '../src/io/mod.ts';
 import { isLoopback, isWildcard } from './settings.ts';
 
+/** Where `liftmq hello` looks by itself. */
+export const helloNameServer = '127.0.0.1:9876';
+
 export interface Running {
   readonly version: string;
   readonly nameServer: { readonly listening: Endpoint } | undefined;
@@ -19,7 +22,7 @@ export interface Running {
   readonly status: Endpoint | undefined;
 }
 
-/** `Apache's` start lines included, which scripts wait for. */
+/** Apache's start lines included, which scripts wait for. */
 export function announcement({ version, nameServer, broker, status }: Running): string {
   const lines = [`LiftMQ ${version}`];
   if (nameServer !== undefined) lines.push(`  name server  ${address(nameServer.listening)}`);
@@ -44,9 +47,16 @@ export function announcement({ version, nameServer, broker, status }: Running): 
   }
   const dial = dialable(nameServer?.listening);
   if (dial !== undefined && broker !== undefined) {
-    lines.push(`Clients: namesrvAddr=${dial}. A first thing to try, in another terminal: npx liftmq hello -n ${dial}`);
+    lines.push(`Clients: namesrvAddr=${dial}. A first thing to try, in another terminal: ${helloCommand(dial)}`);
   }
   return `${lines.join('\n')}\n`;
+}
+
+function helloCommand(nameServer: string): string {
+  const fromSources = import.meta.url.endsWith('.ts');
+  const command = fromSources ? 'npm run hello' : 'npx liftmq hello';
+  if (nameServer === helloNameServer) return command;
+  return `${command}${fromSources ? ' --' : ''} -n ${nameServer}`;
 }
 
 /** Where this machine reaches a listener. */

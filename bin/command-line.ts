@@ -31,7 +31,7 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
   program
     .command('hello')
     .description('send a few messages and receive them, to see that a broker works')
-    .option('-n, --namesrv <addresses>', 'name servers, host:port;host:port', '127.0.0.1:9876')
+    .option('-n, --namesrv <addresses>', 'name servers, host:port;host:port', helloNameServer)
     .action(async ({ namesrv }: { namesrv: string }) => {
       const { hello } = await import('./hello.ts');
       await hello(namesrv.split(';'));

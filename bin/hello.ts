@@ -1,6 +1,7 @@
 /** `liftmq hello`: a few messages there and back through the client of this package. */
 import { Client, ClientError, Producer, PushConsumer } from '../src/client/mod.ts';
 import { createNodeEnv } from '../src/io/node/mod.ts';
+import { sentenceOf } from './failure.ts';
 
 const topic = 'HelloLiftMQ';
 const messageCount = 5;
@@ -31,12 +32,12 @@ export async function hello(nameServers: readonly string[]): Promise<void> {
         return 'success';
       },
     });
-    await consumer.start();
-    await all;
+    await Promise.all([consumer.start(), all]);
     tooLate.cancel();
   } catch (error) {
-    if (!(error instanceof ClientError)) throw error;
-    console.error(`liftmq: ${error.message}`);
+    const sentence = error instanceof ClientError ? error.message : sentenceOf(error);
+    if (sentence === undefined) throw error;
+    console.error(`liftmq: ${sentence}`);
     process.exitCode = 1;
   } finally {
     await client.close();
