@@ -5,6 +5,8 @@ import type { LogFiles } from './log-files.ts';
 const windowSize = 4 << 20;
 /** A record that says to be longer is taken for garbage. */
 const recordSizeMax = 64 << 20;
+/** What a disk writes whole or not at all. */
+export const sectorSize = 512;
 
 export type LogItem =
   | { kind: 'record'; offset: number; record: StoredMessage }
@@ -43,8 +45,8 @@ export class LogReader {
     switch (check.kind) {
       case 'record': {
         const record = decodeRecord(this.#bytes, offset - this.#offset);
-        if (record.physicalOffset === offset) return { kind: 'record', offset, record };
-        const why = `a record that belongs to offset ${record.physicalOffset}`;
+        const why = faultOf(record, offset);
+        if (why === undefined) return { kind: 'record', offset, record };
         return { kind: 'end', offset, why, sizeBytes: check.sizeBytes, zeros: false };
       }
       case 'blank':
@@ -78,4 +80,18 @@ export class LogReader {
     this.#length = await file.read(this.#bytes, 0, length, offset % this.#files.segmentSize);
     this.#offset = offset;
   }
+}
+
+/** What neither lengths nor the body's checksum show: a record elsewhere than it says, or sectors that were not written. */
+function faultOf(record: StoredMessage, offset: number): string | undefined {
+  if (record.physicalOffset !== offset) return `a record that belongs to offset ${record.physicalOffset}`;
+  if (record.topic.includes('\0')) return 'a topic with zeros in it';
+  const { properties } = record;
+  const start = offset + record.sizeBytes - properties.length;
+  for (let at = 0; at < properties.length; ) {
+    const end = Math.min(properties.length, at + sectorSize - ((start + at) % sectorSize));
+    if (!properties.subarray(at, end).some((byte) => byte !== 0)) return 'properties with a sector of zeros in them';
+    at = end;
+  }
+  return undefined;
 }

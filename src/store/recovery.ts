@@ -3,7 +3,7 @@ import { blankSize, findRecord } from '../message/mod.ts';
 import type { Checkpoint, Checkpoints } from './checkpoint.ts';
 import { type Dispatch, dispatchOf } from './dispatch.ts';
 import type { LogFiles } from './log-files.ts';
-import { type LogItem, LogReader } from './log-reader.ts';
+import { type LogItem, LogReader, sectorSize } from './log-reader.ts';
 import type { MessageIndex } from './message-index.ts';
 import type { Queues } from './queues.ts';
 
@@ -44,7 +44,6 @@ class Contradiction extends Error {}
 
 /** Records dispatched between two writes of queues and index. */
 const dispatchBatchCount = 100_000;
-const sectorSize = 512;
 const scanSize = 1 << 20;
 
 export async function recover(parts: RecoveryParts): Promise<Recovered> {
