@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseProperties } from '../src/common/mod.ts';
 import type { Endpoint } from '../src/io/mod.ts';
 import type { LogLevel } from '../src/io/node/mod.ts';
+import { helloNameServer } from './announcement.ts';
 import { StartFailure, sentenceOf } from './failure.ts';
 import type { RoleName } from './serve.ts';
 import type { Flags } from './settings.ts';
