@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseLooseJson } from '../common/mod.ts';
+import { type RemotingClient, RemotingError, type RequestOf, type Response } from '../remoting/mod.ts';
+import { SimWorld } from '../testing/mod.ts';
+import { asObject } from './json-state.ts';
+import { NameServers } from './name-servers.ts';
+import { Registration } from './registration.ts';
+import { plainTopic, Topics } from './topics.ts';
+
+interface Told {
+  address: string;
+  name: string;
+  header: Partial<RequestOf<'registerBroker'>>;
+  /** Topic → perm. */
+  topics: Record<string, unknown>;
+}
+
+interface World {
+  told: Told[];
+  topics: Topics;
+  /** Name servers that do not answer. */
+  down: Set<string>;
+  /** What name servers answer. */
+  reply: { body: string };
+  registration: Registration;
+  after(ms: number): Promise<void>;
+}
+
+function inWorld(
+  run: (world: World) => Promise<void>,
+  options: { brokerPermission?: number; namesrvAddr?: string } = {},
+) {
+  return async () => {
+    const simulation = new SimWorld({ seed: 1 });
+    await simulation.run(async () => {
+      const { env } = simulation.node('broker');
+      const told: Told[] = [];
+      const down = new Set<string>();
+      const reply = { body: '' };
+      const client: Pick<RemotingClient, 'request'> = {
+        async request(address, name, header, { body } = {}) {
+          await simulation.sleep(1);
+          if (down.has(address)) throw new RemotingError('connect failed', address, 'down');
+          const json = body === undefined ? undefined : asObject(parseLooseJson(Buffer.from(body).toString()));
+          const table = asObject(asObject(json?.topicConfigSerializeWrapper)?.topicConfigTable) ?? {};
+          told.push({
+            address,
+            name,
+            header,
+            topics: Object.fromEntries(Object.entries(table).map(([topic, row]) => [topic, asObject(row)?.perm])),
+          });
+          const response: Response<typeof name> = {
+            code: 0,
+            remark: undefined,
+            fields: {},
+            extra: new Map(),
+            body: Buffer.from(reply.body),
+            version: 513,
+          };
+          return response;
+        },
+      };
+      const topics = await Topics.open(
+        {
+          clusterName: 'c',
+          brokerName: 'b',
+          autoCreate: true,
+          defaultQueueNums: 8,
+          clusterTopicEnable: true,
+          brokerTopicEnable: true,
+          traceTopic: undefined,
+          reviveQueueNums: 8,
+        },
+        env,
+        '/topics.json',
+        () => undefined,
+      );
+      const nameServers = await NameServers.start(
+        {
+          namesrvAddr: options.namesrvAddr ?? 'one:9876;two:9876',
+          fetchNamesrvAddrByAddressServer: false,
+          fetchNameSrvAddrByDnsLookup: false,
+          fetchNamesrvAddrInterval: 10_000,
+          updateNameServerAddrPeriod: 120_000,
+        },
+        env,
+      );
+      const registration = await Registration.start({
+        client,
+        nameServers,
+        topics,
+        clock: env.clock,
+        timers: env.timers,
+        log: env.log,
+        identity: { clusterName: 'c', brokerName: 'b', address: '10.0.0.1:10911', haAddress: '10.0.0.1:10912' },
+        config: {
+          brokerPermission: options.brokerPermission ?? 6,
+          registerNameServerPeriod: 1,
+          registerBrokerTimeoutMills: 1000,
+        },
+      });
+      // The start waits for the first only.
+      await simulation.sleep(10);
+      await run({ told, topics, down, reply, registration, after: (ms) => simulation.sleep(ms) });
+      await registration.unregister();
+    });
+  };
+}
+
+const addresses = (told: readonly Told[]) => told.map(({ address }) => address);
+
+test(
+  'all name servers are told everything at start, and again each period, which is held within 10 s to 60 s',
+  inWorld(async ({ told, after }) => {
+    assert.deepEqual(addresses(told), ['one:9876', 'two:9876']);
+    const { header, topics } = told[0];
+    assert.deepEqual(
+      [
+        header.brokerName,
+        header.clusterName,
+        header.brokerAddr,
+        header.haServerAddr,
+        header.brokerId,
+        header.compressed,
+      ],
+      ['b', 'c', '10.0.0.1:10911', '10.0.0.1:10912', 0, false],
+    );
+    assert.ok('TBW102' in topics && 'SCHEDULE_TOPIC_XXXX' in topics);
+    await after(9_800);
+    assert.equal(told.length, 2);
+    await after(300);
+    assert.equal(told.length, 4);
+  }),
+);
+
+test(
+  'changed topics are told at once, those of one turn together and alone',
+  inWorld(async ({ told, topics, after }) => {
+    told.length = 0;
+    topics.create(plainTopic('T', 1));
+    topics.create(plainTopic('U', 1));
+    await after(5);
+    assert.deepEqual(
+      told.map((one) => Object.keys(one.topics)),
+      [
+        ['T', 'U'],
+        ['T', 'U'],
+      ],
+    );
+  }),
+);
+
+test(
+  'a name server that is down delays nobody, and is told as soon as it is back',
+  inWorld(async ({ told, down, topics, after }) => {
+    down.add('one:9876');
+    told.length = 0;
+    topics.create(plainTopic('T', 1));
+    await after(5);
+    assert.deepEqual(addresses(told), ['two:9876']);
+    down.clear();
+    await after(3_100);
+    assert.deepEqual(addresses(told), ['two:9876', 'one:9876']);
+    assert.ok('T' in told[1].topics && 'TBW102' in told[1].topics);
+  }),
+);
+
+test(
+  'topics lose what the broker itself may not do',
+  inWorld(
+    async ({ told }) => {
+      assert.deepEqual([told[0].topics.TBW102, told[0].topics.BenchmarkTest], [4, 4]);
+    },
+    { brokerPermission: 4 },
+  ),
+);
+
+test(
+  'topics that a name server lists as ordered become so; nonsense is passed over',
+  inWorld(async ({ topics, reply, after }) => {
+    reply.body = '{"table":{"BenchmarkTest":"b:4","unknown":"b:1"}}';
+    await after(11_000);
+    assert.equal(topics.get('BenchmarkTest')?.order, true);
+    reply.body = 'nonsense';
+    await after(11_000);
+    assert.equal(topics.get('BenchmarkTest')?.order, true);
+  }),
+);
+
+test(
+  'a broker that leaves says so to all, and registers no more',
+  inWorld(async ({ told, registration, topics, after }) => {
+    told.length = 0;
+    await registration.unregister();
+    topics.create(plainTopic('T', 1));
+    await after(70_000);
+    assert.deepEqual(
+      told.map(({ address, name }) => [address, name]),
+      [
+        ['one:9876', 'unregisterBroker'],
+        ['two:9876', 'unregisterBroker'],
+      ],
+    );
+  }),
+);
+
+test(
+  'without name servers there is nothing to tell',
+  inWorld(
+    async ({ told, after }) => {
+      await after(40_000);
+      assert.equal(told.length, 0);
+    },
+    { namesrvAddr: '' },
+  ),
+);
