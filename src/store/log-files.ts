@@ -92,17 +92,19 @@ export class LogFiles {
   }
 
   async #openFile(start: number): Promise<File> {
-    const { file, created } = await openSegment(this.#disk, this.directory, start, this.segmentSize);
-    if (created) {
-      // A Java broker refuses a directory with a file of another size.
+    const { file } = await openSegment(this.#disk, this.directory, start, this.segmentSize);
+    const last = this.#starts[this.#starts.length - 1];
+    if (last !== undefined && start <= last) return file;
+    assert(last === undefined || start === last + this.segmentSize, 'segments are created one after the other');
+    // Not only when this call made it: an attempt before may have failed half-way.
+    try {
       await file.syncData();
       await this.#disk.syncDirectory(this.directory);
+    } catch (error) {
+      await file.close();
+      throw error;
     }
-    const last = this.#starts[this.#starts.length - 1];
-    if (last === undefined || start > last) {
-      assert(last === undefined || start === last + this.segmentSize, 'segments are created one after the other');
-      this.#starts.push(start);
-    }
+    this.#starts.push(start);
     return file;
   }
 
