@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { readConfig } from '../src/common/mod.ts';
+import { javaHash, readConfig } from '../src/common/mod.ts';
 import { createNodeEnv } from '../src/io/node/mod.ts';
 import { openStore, type Put, type PutResult, storeConfigRows } from '../src/store/mod.ts';
 
@@ -63,7 +63,7 @@ function putOf(number: number): Put {
     body,
     properties,
     tagsCode: 0,
-    indexKeys: [`bench#7F0000010ABC18B4AAC2${number.toString(16).padStart(12, '0')}`],
+    keyHashes: [javaHash(`bench#7F0000010ABC18B4AAC2${number.toString(16).padStart(12, '0')}`)],
     waitForDurable: true,
   };
 }

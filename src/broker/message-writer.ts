@@ -1,3 +1,4 @@
+import { javaHash, javaHashOn } from '../common/mod.ts';
 import type { Clock } from '../io/mod.ts';
 import { encodeProperties, PropertyName, SystemTopic, tagsCodeOf } from '../message/mod.ts';
 import type { MessageStore, Put, PutResult } from '../store/mod.ts';
@@ -64,7 +65,7 @@ export class MessageWriter {
       body: message.body,
       properties: Buffer.from(encodeProperties(properties), 'utf8'),
       tagsCode,
-      indexKeys: indexKeysOf(
+      keyHashes: keyHashesOf(
         topic,
         properties.get(PropertyName.UNIQ_KEY),
         properties.get(PropertyName.KEYS),
@@ -83,17 +84,18 @@ export function delayLevelOf(properties: ReadonlyMap<string, string>): number {
 }
 
 /** What the index finds the message by (RocketMQ: IndexService.buildIndex). */
-export function indexKeysOf(
+function keyHashesOf(
   topic: string,
   uniqueKey: string | undefined,
   keys: string | undefined,
   tags: string | undefined,
-): string[] {
-  const result: string[] = [];
-  if (uniqueKey !== undefined) result.push(`${topic}#${uniqueKey}`);
+): number[] {
+  const topicHash = javaHash(`${topic}#`);
+  const hashes: number[] = [];
+  if (uniqueKey !== undefined) hashes.push(javaHashOn(topicHash, uniqueKey));
   if (keys !== undefined) {
-    for (const key of keys.split(' ')) if (key !== '') result.push(`${topic}#${key}`);
+    for (const key of keys.split(' ')) if (key !== '') hashes.push(javaHashOn(topicHash, key));
   }
-  if (tags !== undefined) result.push(`${topic}#T#${tags}`);
-  return result;
+  if (tags !== undefined) hashes.push(javaHashOn(topicHash, `T#${tags}`));
+  return hashes;
 }

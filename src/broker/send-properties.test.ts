@@ -15,7 +15,11 @@ function scan(text: string): SendProperties {
 test('one pass finds the same values as the decoder, whatever the bytes', () => {
   const name = fc.constantFrom('UNIQ_KEY', 'TAGS', 'KEYS', 'WAIT', 'DELAY', 'a', '', 'TAGS2', 'UNIQ_KEX', 'color');
   const item = fc
-    .tuple(name, fc.constantFrom('\u0001', ''), fc.constantFrom('', 'v', 'TagA', 'false', 'k1 k2', 'ü', '日本', '😀'))
+    .tuple(
+      name,
+      fc.constantFrom('\u0001', ''),
+      fc.constantFrom('', 'v', 'TagA', 'false', 'k1 k2', ' k1  ü ', 'ü', '日本', '😀'),
+    )
     .map((parts) => parts.join(''));
   const text = fc.tuple(fc.array(item, { maxLength: 8 }), fc.constantFrom('', '\u0002')).map(([items, end]) => {
     return items.join('\u0002') + end;
@@ -25,8 +29,11 @@ test('one pass finds the same values as the decoder, whatever the bytes', () => 
       const scanned = scan(given);
       const decoded = decodeProperties(given);
       assert.equal(scanned.uniqueKey, decoded.get('UNIQ_KEY'));
-      assert.equal(scanned.tags, decoded.get('TAGS'));
-      assert.equal(scanned.keys, decoded.get('KEYS'));
+      const keys = decoded.get('KEYS')?.split(' ') ?? [];
+      const texts = [decoded.get('UNIQ_KEY'), ...keys, decoded.has('TAGS') ? `T#${decoded.get('TAGS')}` : undefined];
+      const hashes = texts.filter((key) => key !== undefined && key !== '').map((key) => javaHash(`topic#${key}`));
+      assert.deepEqual(scanned.keyHashes('topic'), hashes);
+      assert.equal(scanned.hasKeys, decoded.has('KEYS'));
       assert.equal(scanned.tagsCode, tagsCodeOf(decoded.get('TAGS')));
       assert.equal(scanned.waits, decoded.get('WAIT') !== 'false');
       assert.equal(scanned.special, decoded.has('DELAY'));
@@ -59,8 +66,8 @@ test('a scan forgets the message before', () => {
   properties.scan(first, first.length);
   properties.scan(first, 0);
   assert.deepEqual(
-    [properties.tags, properties.tagsCode, properties.keys, properties.waits, properties.special],
-    [undefined, 0, undefined, true, false],
+    [properties.keyHashes('topic'), properties.tagsCode, properties.hasKeys, properties.waits, properties.special],
+    [[], 0, false, true, false],
   );
 });
 

@@ -1,4 +1,4 @@
-import { javaHash } from '../common/mod.ts';
+import { javaHash, javaHashOn, javaHashOnUtf8 } from '../common/mod.ts';
 import { PropertyName } from '../message/mod.ts';
 
 /**
@@ -7,6 +7,8 @@ import { PropertyName } from '../message/mod.ts';
  */
 const nameEnd = 1;
 const itemEnd = 2;
+const space = 0x20;
+const noWait = Buffer.from('false');
 
 /** Names that the fast path needs the values of. */
 const uniqKey = Buffer.from(PropertyName.UNIQ_KEY);
@@ -54,9 +56,9 @@ export class SendProperties {
   scan(bytes: Buffer, length: number): void {
     this.#bytes = bytes;
     this.#uniqTo = 0;
-    this.#tagsTo = 0;
-    this.#keysTo = 0;
-    this.#waitTo = 0;
+    this.#tagsFrom = this.#tagsTo = 0;
+    this.#keysFrom = this.#keysTo = 0;
+    this.#waitFrom = this.#waitTo = 0;
     this.special = false;
     let at = 0;
     while (at < length) {
@@ -78,29 +80,36 @@ export class SendProperties {
     return this.#uniqTo === 0 ? undefined : this.#bytes.toString('utf8', this.#uniqFrom, this.#uniqTo);
   }
 
-  get tags(): string | undefined {
-    return this.#tagsTo === 0 ? undefined : this.#bytes.toString('utf8', this.#tagsFrom, this.#tagsTo);
-  }
-
-  get keys(): string | undefined {
-    return this.#keysTo === 0 ? undefined : this.#bytes.toString('utf8', this.#keysFrom, this.#keysTo);
+  get hasKeys(): boolean {
+    return this.#keysTo > 0;
   }
 
   /** What the queue entry holds: the Java hash of the tags, 0 without. */
   get tagsCode(): number {
-    let hash = 0;
-    for (let at = this.#tagsFrom; at < this.#tagsTo; at++) {
-      const byte = this.#bytes[at];
-      if (byte > 0x7f) return javaHash(this.#bytes.toString('utf8', this.#tagsFrom, this.#tagsTo));
-      hash = (Math.imul(hash, 31) + byte) | 0;
+    return javaHashOnUtf8(0, this.#bytes, this.#tagsFrom, this.#tagsTo);
+  }
+
+  /** What the index finds the message by (RocketMQ: IndexService.buildIndex), as hashes; keys are separated by spaces. */
+  keyHashes(topic: string): number[] {
+    const topicHash = javaHash(`${topic}#`);
+    const hashes: number[] = [];
+    if (this.#uniqTo > 0) hashes.push(javaHashOnUtf8(topicHash, this.#bytes, this.#uniqFrom, this.#uniqTo));
+    for (let at = this.#keysFrom; at < this.#keysTo; at++) {
+      const from = at;
+      while (at < this.#keysTo && this.#bytes[at] !== space) at++;
+      if (at > from) hashes.push(javaHashOnUtf8(topicHash, this.#bytes, from, at));
     }
-    return hash;
+    if (this.#tagsTo > 0) {
+      hashes.push(javaHashOnUtf8(javaHashOn(topicHash, 'T#'), this.#bytes, this.#tagsFrom, this.#tagsTo));
+    }
+    return hashes;
   }
 
   /** WAIT=false: the producer does not wait for the disk. */
   get waits(): boolean {
-    if (this.#waitTo === 0) return true;
-    return this.#bytes.toString('latin1', this.#waitFrom, this.#waitTo).toLowerCase() !== 'false';
+    if (this.#waitTo - this.#waitFrom !== noWait.length) return true;
+    for (let i = 0; i < noWait.length; i++) if ((this.#bytes[this.#waitFrom + i] | 0x20) !== noWait[i]) return true;
+    return false;
   }
 
   /** Of equal names the last one counts, as for readers. */

@@ -1,4 +1,4 @@
-import { readConfig } from '../common/mod.ts';
+import { javaHash, readConfig } from '../common/mod.ts';
 import { decodeRecord, tagsCodeOf } from '../message/mod.ts';
 import { type SimNode, SimWorld } from '../testing/mod.ts';
 import {
@@ -48,8 +48,8 @@ export function messageOf(
   let properties = '';
   if (keys !== undefined) properties += `KEYS\u0001${keys}\u0002`;
   if (tags !== undefined) properties += `TAGS\u0001${tags}\u0002`;
-  const indexKeys = (keys?.split(' ') ?? []).map((key) => `${topic}#${key}`);
-  if (tags !== undefined) indexKeys.push(`${topic}#T#${tags}`);
+  const keyHashes = (keys?.split(' ') ?? []).map((key) => javaHash(`${topic}#${key}`));
+  if (tags !== undefined) keyHashes.push(javaHash(`${topic}#T#${tags}`));
   return {
     topic,
     queueId,
@@ -63,7 +63,7 @@ export function messageOf(
     body: Buffer.from(body, 'utf8'),
     properties: Buffer.from(properties, 'utf8'),
     tagsCode: tagsCodeOf(tags),
-    indexKeys,
+    keyHashes,
     waitForDurable: true,
   };
 }

@@ -39,10 +39,15 @@ export function entryPosition(shape: IndexShape, entry: number): number {
   return indexHeaderSize + shape.slotsMax * indexSlotSize + entry * indexEntrySize;
 }
 
-/** The hash of `topic#key`: never negative (RocketMQ: IndexFile.indexKeyHashMethod). */
+/** The hash of `topic#key` as entries hold it: never negative (RocketMQ: IndexFile.indexKeyHashMethod). */
 export function indexKeyHash(text: string): number {
-  const hash = Math.abs(javaHash(text));
-  return hash > 0x7fff_ffff ? 0 : hash;
+  return entryHash(javaHash(text));
+}
+
+/** The same of a text's Java hash. */
+export function entryHash(hash: number): number {
+  // The absolute value of Integer.MIN_VALUE is itself.
+  return hash === -0x8000_0000 ? 0 : Math.abs(hash);
 }
 
 export function encodeHeader(header: IndexHeader): Uint8Array {

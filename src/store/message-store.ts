@@ -47,8 +47,11 @@ export interface Put {
   properties: Uint8Array;
   /** The queue entry's tags code; the Java hash of TAGS (0 without), or the deliver time for the schedule topic. */
   tagsCode: number;
-  /** `topic#key` texts to index (unique key, keys, tags); the store hashes them. */
-  indexKeys: readonly string[];
+  /**
+   * Java hashes of the texts that the index finds it by: `topic#key` for unique key and keys, `topic#T#tags`. Kept, so
+   * that the list must not change.
+   */
+  keyHashes: readonly number[];
   /** WAIT=false: answered once staged. */
   waitForDurable: boolean;
 }

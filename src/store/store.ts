@@ -24,7 +24,7 @@ import { Checkpoints } from './checkpoint.ts';
 import { CommitLog, type Staged } from './commit-log.ts';
 import { QueueFiles } from './consume-queue.ts';
 import { delayOf, hasIndexKeys, hasQueueUnit } from './dispatch.ts';
-import { indexKeyHash } from './index-file.ts';
+import { entryHash } from './index-file.ts';
 import { LogFiles } from './log-files.ts';
 import { LogTail } from './log-tail.ts';
 import { MessageIndex } from './message-index.ts';
@@ -211,7 +211,7 @@ class Store implements MessageStore {
       topicLength: topic.length,
       propertiesLength: message.properties.length,
     });
-    const refusal = this.#illegal(message, topic, size) ?? this.#unavailable(size, 1, message.indexKeys.length);
+    const refusal = this.#illegal(message, topic, size) ?? this.#unavailable(size, 1, message.keyHashes.length);
     if (refusal !== undefined) {
       this.#options.timers.soon(() => done(refusal));
       return;
@@ -245,7 +245,7 @@ class Store implements MessageStore {
       refusal ??= this.#illegal(message, topic, size);
       sizes.push(size);
       total += size;
-      keyCount += message.indexKeys.length;
+      keyCount += message.keyHashes.length;
     }
     const topic = this.#topicBytes(messages[0].topic);
     refusal ??=
@@ -349,7 +349,7 @@ class Store implements MessageStore {
       topic: hasUnit ? table.topicOf(queue) : undefined,
       queue,
       tagsCode,
-      keyHashes: indexed ? message.indexKeys.map(indexKeyHash) : noHashes,
+      keyHashes: indexed ? message.keyHashes : noHashes,
     };
     return new StagedMessage(this, staged, done);
   }
@@ -357,7 +357,7 @@ class Store implements MessageStore {
   /** A message became durable: queues and index know it, consumers may read it. */
   published({ result, topic, queue, tagsCode, keyHashes }: StagedMessage): void {
     const { table } = this.#queues;
-    for (const hash of keyHashes) this.#index.add(hash, result.physicalOffset, result.storeTimestampMs);
+    for (const hash of keyHashes) this.#index.add(entryHash(hash), result.physicalOffset, result.storeTimestampMs);
     const counted = topic !== undefined && table.has(queue) && table.topicOf(queue) === topic;
     this.#writeback.published(result, counted);
     // The topic may have been deleted meanwhile.

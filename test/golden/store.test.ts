@@ -178,7 +178,7 @@ for (const golden of goldenStores) {
         body: Buffer.from('ours'),
         properties: new Uint8Array(),
         tagsCode: 0,
-        indexKeys: [],
+        keyHashes: [],
         waitForDurable: true,
       };
       const result = await put(store, next);

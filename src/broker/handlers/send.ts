@@ -31,7 +31,7 @@ import {
 } from '../../remoting/mod.ts';
 import type { MessageStore, Put, PutResult } from '../../store/mod.ts';
 import type { BrokerCounters } from '../counters.ts';
-import { delayLevelOf, indexKeysOf, type MessageWriter } from '../message-writer.ts';
+import { delayLevelOf, type MessageWriter } from '../message-writer.ts';
 import type { QueueLocks } from '../queue-locks.ts';
 import { SendProperties } from '../send-properties.ts';
 import type { SubscriptionGroups } from '../subscription-groups.ts';
@@ -90,7 +90,7 @@ export function sendHandlers(parts: SendParts): HandlersOf<'broker', SendCommand
     body: nothing,
     properties: nothing,
     tagsCode: 0,
-    indexKeys: [],
+    keyHashes: [],
     waitForDurable: true,
   };
 
@@ -182,7 +182,7 @@ export function sendHandlers(parts: SendParts): HandlersOf<'broker', SendCommand
     scratch.set(given, 0);
     let length = given.length;
     sorted.scan(scratch, length);
-    if (topic.needsKeys && sorted.keys === undefined) {
+    if (topic.needsKeys && !sorted.hasKeys) {
       throw new ResponseError(ResponseCode.MESSAGE_ILLEGAL, 'Required message key is missing: the topic is compacted');
     }
     if (sorted.special) return sendMapped(call, topic, topic, queueId, mapped(decodeProperties(given)));
@@ -191,13 +191,14 @@ export function sendHandlers(parts: SendParts): HandlersOf<'broker', SendCommand
     if (uniqueKey === undefined) {
       uniqueKey = uniqueKeys.next();
       length += scratch.write(`${PropertyName.UNIQ_KEY}\u0001${uniqueKey}\u0002`, length, 'latin1');
+      sorted.scan(scratch, length);
     }
     scratch.set(suffix, length);
     length += suffix.length;
     put.queueId = queueId;
     put.properties = scratch.subarray(0, length);
     put.tagsCode = sorted.tagsCode;
-    put.indexKeys = indexKeysOf(topic.topicName, uniqueKey, sorted.keys, sorted.tags);
+    put.keyHashes = sorted.keyHashes(topic.topicName);
     put.waitForDurable = sorted.waits;
     const transactionId = uniqueKey;
     store.put(put, (result) => answer(call, topic, queueId, transactionId, result));
@@ -329,7 +330,7 @@ export function sendHandlers(parts: SendParts): HandlersOf<'broker', SendCommand
       body: message.body,
       properties,
       tagsCode: sorted.tagsCode,
-      indexKeys: indexKeysOf(topic, sorted.uniqueKey, sorted.keys, sorted.tags),
+      keyHashes: sorted.keyHashes(topic),
       waitForDurable: true,
     };
   }
