@@ -272,3 +272,18 @@ test(
     assert.equal(broker.heartbeats.length, 1);
   }),
 );
+
+test(
+  'a name server that was started anew, and knows no topic yet, takes no route away from a producer',
+  inWorld(async (world) => {
+    const cluster = await startFakeCluster(world, { topics: { T: 1 } });
+    const producer = new Producer(newClient(world, cluster), { group: 'p' });
+    await producer.send({ topic: 'T', body: bytes('1') });
+    const [broker] = cluster.brokers;
+    broker.refusals.set('sendMessageV2', [14, 14, 14]);
+    await assert.rejects(producer.send({ topic: 'T', body: bytes('2') }));
+    cluster.topics.delete('T');
+    await producer.send({ topic: 'T', body: bytes('3') });
+    assert.equal(broker.records('T', 0).length, 2);
+  }),
+);

@@ -185,7 +185,7 @@ export class Producer implements Member {
       }
     }
     // What we believe about the topic has failed us: ask before the next send.
-    this.#client.routes.forget(outgoing.topic);
+    this.#client.routes.doubt(outgoing.topic);
     throw failure ?? new ClientError('unreachable', `the route of ${outgoing.topic} came too late for the send`);
   }
 

@@ -16,6 +16,8 @@ export class RouteCache {
   readonly #nameServers: NameServers;
   readonly #log: Log;
   readonly #routes = new LruMap<string, Route>(topicsMax);
+  /** Topics whose route has failed its user; at most `topicsMax`, then all are believed again. */
+  readonly #doubted = new Set<string>();
   readonly #asking = new Map<string, Promise<Route | undefined>>();
   #addresses = new Map<string, ReadonlyMap<number, string>>();
 
@@ -27,12 +29,13 @@ export class RouteCache {
   /** Undefined when no name server knows the topic. Throws ClientError. */
   async route(topic: string): Promise<Route | undefined> {
     const known = this.#routes.get(topic);
-    return known === undefined || known.provisional ? await this.#ask(topic) : known;
+    return known === undefined || known.provisional ? await this.#ask(topic) : this.#confirmed(topic, known);
   }
 
   /** Where to send: for an unknown topic the brokers that would create it, by the route of TBW102. */
   async routeToPublish(topic: string): Promise<Route> {
-    const known = this.#routes.get(topic) ?? (await this.#ask(topic));
+    const cached = this.#routes.get(topic);
+    const known = cached === undefined ? await this.#ask(topic) : await this.#confirmed(topic, cached);
     if (known !== undefined) return known;
     const template = await this.#ask(SystemTopic.AUTO_CREATE);
     if (template === undefined) {
@@ -61,8 +64,23 @@ export class RouteCache {
   }
 
   /** Asks again at the next use: what we believe led to a broker that is not there. */
-  forget(topic: string): void {
-    this.#routes.delete(topic);
+  doubt(topic: string): void {
+    if (this.#doubted.size >= topicsMax) this.#doubted.clear();
+    this.#doubted.add(topic);
+  }
+
+  /**
+   * A route that is doubted is asked for once more. Name servers that do not answer, or do not know the topic, prove
+   * nothing: one that was started anew knows no topic until the brokers register with it again.
+   */
+  async #confirmed(topic: string, known: Route): Promise<Route> {
+    if (!this.#doubted.delete(topic)) return known;
+    try {
+      return (await this.#ask(topic)) ?? known;
+    } catch (error) {
+      if (!(error instanceof ClientError) || error.failure === 'stopped') throw error;
+      return known;
+    }
   }
 
   /** The address of a broker; of the master unless told otherwise. */

@@ -47,7 +47,9 @@ export class SimulationError extends Error {
 
 const topic = 'orders';
 const runLimitMs = 3_600_000;
-/** From the last repair to the first acknowledgement of every broker. */
+/** From the last repair until name servers know all brokers: the period of registration, and a start. */
+const registeredWithinMs = 13_000;
+/** From then to the first acknowledgement of every broker. */
 const progressWithinMs = 10_000;
 /** From the last repair until every group has everything: group members that vanished must be noticed first. */
 const deliveredWithinMs = 300_000;
@@ -88,6 +90,7 @@ function chooseSwarm(random: SimRandom, allowed: readonly FaultKind[]): Swarm {
       maxHashSlotNum: '100',
       maxIndexNum: '400',
       messageDelayLevel: '1s 2s 3s 4s 5s',
+      registerNameServerPeriod: '10000',
     },
   };
 }
@@ -141,6 +144,7 @@ async function runCluster(world: SimWorld, options: SimulationOptions): Promise<
   await world.sleep(options.faultsMs);
   await nemesis.stop();
 
+  await checkRegistration(world, cluster);
   await checkProgress(world, cluster, producers);
   await Promise.all(producers.map((producer) => producer.stop()));
   await checkDelivery(world, history);
@@ -166,6 +170,13 @@ async function createTopics(world: SimWorld, cluster: Cluster, queueCount: numbe
   await admin.close();
 }
 
+/** A name server that was started anew knows every broker after their next registration. */
+async function checkRegistration(world: SimWorld, cluster: Cluster): Promise<void> {
+  const complete = () =>
+    cluster.nameServers.every(({ running }) => running?.stats().brokerCount === cluster.brokers.length);
+  await world.until(complete, registeredWithinMs, 'every name server knows every broker');
+}
+
 /** Everything is mended: within a short while every broker acknowledges what is sent from now on. */
 async function checkProgress(world: SimWorld, cluster: Cluster, producers: readonly ProducerModel[]): Promise<void> {
   const mendedMs = world.nowMs;
@@ -175,7 +186,7 @@ async function checkProgress(world: SimWorld, cluster: Cluster, producers: reado
       .map(({ node, lastFailure }) => `${node.name}${lastFailure === undefined ? '' : ` (${lastFailure})`}`);
   while (waiting().length > 0) {
     if (world.nowMs > mendedMs + progressWithinMs) {
-      throw new Violation(`${progressWithinMs} ms after the last repair nothing is acknowledged by ${waiting()}`);
+      throw new Violation(`${progressWithinMs} ms after everything was mended nothing is acknowledged by ${waiting()}`);
     }
     await world.sleep(20);
   }
