@@ -2,8 +2,6 @@ import { type JsonObject, type JsonValue, writeLooseJson } from '../common/mod.t
 import { type Clock, type Disk, type Log, StateFile } from '../io/mod.ts';
 import {
   checkTopicName,
-  isDlqTopic,
-  isRetryTopic,
   isStorableTopicName,
   isSystemTopic,
   Perm,
@@ -342,9 +340,4 @@ function systemTopics(rules: TopicRules): TopicConfig[] {
   }
   if (rules.traceTopic !== undefined) topics.push(plainTopic(rules.traceTopic, 1));
   return topics;
-}
-
-/** Whether a topic belongs to a group's retries rather than to users. */
-export function isRetryOrDlqTopic(name: string): boolean {
-  return isRetryTopic(name) || isDlqTopic(name);
 }
