@@ -55,7 +55,7 @@ export class SendProperties {
   /** `bytes` must stay as they are while the values are read. */
   scan(bytes: Buffer, length: number): void {
     this.#bytes = bytes;
-    this.#uniqTo = 0;
+    this.#uniqFrom = this.#uniqTo = 0;
     this.#tagsFrom = this.#tagsTo = 0;
     this.#keysFrom = this.#keysTo = 0;
     this.#waitFrom = this.#waitTo = 0;
@@ -92,16 +92,18 @@ export class SendProperties {
   /** What the index finds the message by (RocketMQ: IndexService.buildIndex), as hashes; keys are separated by spaces. */
   keyHashes(topic: string): number[] {
     const topicHash = javaHash(`${topic}#`);
+    const unique = javaHashOnUtf8(topicHash, this.#bytes, this.#uniqFrom, this.#uniqTo);
+    const tags = javaHashOnUtf8(javaHashOn(topicHash, 'T#'), this.#bytes, this.#tagsFrom, this.#tagsTo);
+    // Almost all messages are like the first two; a list that grows would take ten times the memory.
+    if (this.#keysTo === 0 && this.#uniqTo > 0) return this.#tagsTo > 0 ? [unique, tags] : [unique];
     const hashes: number[] = [];
-    if (this.#uniqTo > 0) hashes.push(javaHashOnUtf8(topicHash, this.#bytes, this.#uniqFrom, this.#uniqTo));
+    if (this.#uniqTo > 0) hashes.push(unique);
     for (let at = this.#keysFrom; at < this.#keysTo; at++) {
       const from = at;
       while (at < this.#keysTo && this.#bytes[at] !== space) at++;
       if (at > from) hashes.push(javaHashOnUtf8(topicHash, this.#bytes, from, at));
     }
-    if (this.#tagsTo > 0) {
-      hashes.push(javaHashOnUtf8(javaHashOn(topicHash, 'T#'), this.#bytes, this.#tagsFrom, this.#tagsTo));
-    }
+    if (this.#tagsTo > 0) hashes.push(tags);
     return hashes;
   }
 
