@@ -1,22 +1,11 @@
 /**
- * Numeric IP addresses as text and as the 4 or 16 bytes that records and ids carry. Nothing is looked up.
+ * Numeric IP addresses as text, and as the 4 or 16 bytes that records and ids carry. Nothing is looked up.
  */
 
 /** 4 or 16 bytes; undefined when the text is no numeric address. `::ffff:1.2.3.4` gives 4 bytes. Zones are refused. */
 export function ipBytes(text: string): Uint8Array | undefined {
   if (text.includes(':')) return ipv6Bytes(text);
   return ipv4Bytes(text);
-}
-
-/** Dotted decimal for 4 bytes; eight groups with the longest run of zeros as `::` for 16. */
-export function ipText(bytes: Uint8Array): string {
-  if (bytes.length === 4) return bytes.join('.');
-  const groups: number[] = [];
-  for (let at = 0; at + 1 < bytes.length; at += 2) groups.push((bytes[at] << 8) | bytes[at + 1]);
-  const zeros = longestZeroRun(groups);
-  const hex = (part: number[]) => part.map((group) => group.toString(16)).join(':');
-  if (zeros.count < 2) return hex(groups);
-  return `${hex(groups.slice(0, zeros.start))}::${hex(groups.slice(zeros.start + zeros.count))}`;
 }
 
 function ipv4Bytes(text: string): Uint8Array | undefined {
@@ -61,15 +50,4 @@ function groupBytes(text: string, isEnd: boolean): number[] | undefined {
     bytes.push(...dotted);
   }
   return bytes;
-}
-
-function longestZeroRun(groups: number[]): { start: number; count: number } {
-  let best = { start: 0, count: 0 };
-  let start = 0;
-  for (let at = 0; at <= groups.length; at++) {
-    if (groups[at] === 0) continue;
-    if (at - start > best.count) best = { start, count: at - start };
-    start = at + 1;
-  }
-  return best;
 }

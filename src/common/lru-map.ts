@@ -46,8 +46,4 @@ export class LruMap<K, V> {
   values(): IterableIterator<V> {
     return this.#entries.values();
   }
-
-  clear(): void {
-    this.#entries.clear();
-  }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Random } from '../io/mod.ts';
-import { createUniqueKeys, offsetMessageId, offsetMessageIds, parseOffsetMessageId, uniqueKeyTimeMs } from './mod.ts';
+import { createUniqueKeys, offsetMessageId, offsetMessageIds, parseOffsetMessageId } from './mod.ts';
 
 const fixedRandom: Random = {
   below: () => 0xfffe,
@@ -39,19 +39,10 @@ test('a new month begins at local midnight, by the offset that holds then', () =
   assert.equal(Number.parseInt(keys.next().slice(20, 28), 16), 0);
 });
 
-test('the time of a key is found again, also just after the month changed', () => {
-  const time = { wallMs: Date.UTC(2026, 9, 31, 23, 59, 59) };
-  const key = keysAt(time).next();
-  assert.equal(uniqueKeyTimeMs(key, Date.UTC(2026, 9, 31, 23, 59, 59, 1), utc), time.wallMs);
-  assert.equal(uniqueKeyTimeMs(key, Date.UTC(2026, 10, 1, 0, 0, 5), utc), time.wallMs);
-  assert.equal(uniqueKeyTimeMs('no key', 0, utc), undefined);
-});
-
 test('an IPv6 address makes 56 digits', () => {
   const time = { wallMs: Date.UTC(2026, 0, 2) };
   const key = keysAt(time, utc, new Uint8Array(16)).next();
   assert.equal(key.length, 56);
-  assert.equal(uniqueKeyTimeMs(key, time.wallMs + 1, utc), time.wallMs);
 });
 
 test('an offset message id holds host, port and offset', () => {

@@ -10,7 +10,6 @@ export {
   isDlqTopic,
   isRetryTopic,
   isStorableTopicName,
-  isSystemGroup,
   isSystemTopic,
   retryTopicOf,
   SystemTopic,
@@ -19,7 +18,7 @@ export {
   topicsClosedToSend,
 } from './names.ts';
 export { offsetMessageId, offsetMessageIds, parseOffsetMessageId } from './offset-message-id.ts';
-export { decodeProperties, encodeProperties, findProperty } from './properties.ts';
+export { decodeProperties, encodeProperties } from './properties.ts';
 export { PropertyName } from './property-name.ts';
 export type { RecordCheck, RecordFields, StoredMessage } from './record.ts';
 export {
@@ -29,11 +28,10 @@ export {
   encodeBlank,
   encodeRecord,
   findRecord,
-  patchOffsets,
   recordHeadSize,
   recordSize,
   storeTimestampOf,
 } from './record.ts';
 export { tagsCodeOf } from './tags-code.ts';
 export type { UniqueKeys } from './unique-keys.ts';
-export { createUniqueKeys, uniqueKeyTimeMs } from './unique-keys.ts';
+export { createUniqueKeys } from './unique-keys.ts';

@@ -7,7 +7,6 @@ import {
   isDlqTopic,
   isRetryTopic,
   isStorableTopicName,
-  isSystemGroup,
   isSystemTopic,
   parseDelayLevels,
   retryTopicOf,
@@ -42,9 +41,8 @@ test('retry and dead-letter topics are named after their group', () => {
   assert.ok(isDlqTopic('%DLQ%g') && !isDlqTopic('g'));
 });
 
-test('system topics and groups are known, by list and by prefix', () => {
+test('system topics are known, by list and by prefix', () => {
   assert.ok(isSystemTopic('TBW102') && isSystemTopic('rmq_sys_anything') && !isSystemTopic('T'));
-  assert.ok(isSystemGroup('CID_RMQ_SYS_TRANS') && isSystemGroup('TOOLS_CONSUMER') && !isSystemGroup('g'));
   assert.ok(topicsClosedToSend.has('SCHEDULE_TOPIC_XXXX') && !topicsClosedToSend.has('RMQ_SYS_TRACE_TOPIC'));
 });
 

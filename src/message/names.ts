@@ -93,24 +93,5 @@ export const topicsClosedToSend: ReadonlySet<string> = new Set([
   SystemTopic.OFFSET_MOVED_EVENT,
 ]);
 
+/** Every group that begins so belongs to the system. */
 export const systemGroupPrefix = 'CID_RMQ_SYS_';
-
-const systemGroups: ReadonlySet<string> = new Set([
-  'DEFAULT_PRODUCER',
-  'DEFAULT_CONSUMER',
-  'TOOLS_CONSUMER',
-  'SCHEDULE_CONSUMER',
-  'FILTERSRV_CONSUMER',
-  '__MONITOR_CONSUMER',
-  'CLIENT_INNER_PRODUCER',
-  'SELF_TEST_P_GROUP',
-  'SELF_TEST_C_GROUP',
-  'CID_ONS-HTTP-PROXY',
-  'CID_ONSAPI_PERMISSION',
-  'CID_ONSAPI_OWNER',
-  'CID_ONSAPI_PULL',
-]);
-
-export function isSystemGroup(group: string): boolean {
-  return systemGroups.has(group) || group.startsWith(systemGroupPrefix);
-}

@@ -25,7 +25,7 @@ export function encodeProperties(entries: Iterable<readonly [string, string]>): 
 const separators = new RegExp(`[${String.fromCharCode(nameEnd, itemEnd)}]`);
 
 export function decodeProperties(properties: string | Uint8Array): Map<string, string> {
-  const text = typeof properties === 'string' ? properties : utf8(properties, 0, properties.length);
+  const text = typeof properties === 'string' ? properties : utf8(properties);
   const map = new Map<string, string>();
   let at = 0;
   let middle = -1;
@@ -41,29 +41,6 @@ export function decodeProperties(properties: string | Uint8Array): Map<string, s
   return map;
 }
 
-/** One value straight from the bytes, without decoding the others. `name` is ASCII. Agrees with `decodeProperties`. */
-export function findProperty(properties: Uint8Array, name: string): string | undefined {
-  const length = properties.length;
-  const nameLength = name.length;
-  let valueFrom = -1;
-  let valueTo = -1;
-  let at = 0;
-  while (at < length) {
-    let same = 0;
-    while (same < nameLength && properties[at + same] === name.charCodeAt(same)) same++;
-    const found = same === nameLength && properties[at + same] === nameEnd;
-    const from = at + same + 1;
-    at += same;
-    while (at < length && properties[at] !== itemEnd) at++;
-    if (found && at > from) {
-      valueFrom = from;
-      valueTo = at;
-    }
-    at++;
-  }
-  return valueFrom < 0 ? undefined : utf8(properties, valueFrom, valueTo);
-}
-
-function utf8(bytes: Uint8Array, from: number, to: number): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString('utf8');
+function utf8(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
 }

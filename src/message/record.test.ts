@@ -8,7 +8,6 @@ import {
   encodeBlank,
   encodeRecord,
   limits,
-  patchOffsets,
   type RecordFields,
   recordSize,
   SysFlag,
@@ -102,14 +101,6 @@ test('the CRC is masked to 31 bits and zero for an empty body', () => {
   // CRC-32 of "123456789" is 0xCBF43926.
   assert.equal(decodeRecord(encode({ ...hello, body: utf8('123456789') }), 0).bodyCrc, 0x4bf43926);
   assert.equal(decodeRecord(encode({ ...hello, body: new Uint8Array(0) }), 0).bodyCrc, 0);
-});
-
-test('the offsets can be patched after encoding', () => {
-  const bytes = encode(hello);
-  patchOffsets(bytes, 0, 77, 123_456_789_012);
-  const record = decodeRecord(bytes, 0);
-  assert.deepEqual([record.queueOffset, record.physicalOffset], [77, 123_456_789_012]);
-  assert.equal(checkRecord(bytes, 0, bytes.length, { checkCrc: true }).kind, 'record');
 });
 
 const i32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });

@@ -31,14 +31,7 @@ const magicBlank = 0xcbd43194 | 0;
 /** A blank, and what a segment must keep free behind each record. */
 export const blankSize = 8;
 
-/** Places of what is patched late or read without decoding. */
-const RecordOffset = {
-  queueId: 12,
-  queueOffset: 20,
-  physicalOffset: 28,
-  sysFlag: 36,
-} as const;
-
+const sysFlagAt = 36;
 const bornHostAt = 48;
 const topicLengthMaxV1 = 127;
 const portSize = 4;
@@ -162,18 +155,12 @@ export function encodeBlank(target: Uint8Array, at: number, sizeBytes: number): 
   writeI32(target, at + 4, magicBlank);
 }
 
-/** Sets what is only known when the record gets its place in the log. */
-export function patchOffsets(bytes: Uint8Array, at: number, queueOffset: number, physicalOffset: number): void {
-  writeI64(bytes, at + RecordOffset.queueOffset, queueOffset);
-  writeI64(bytes, at + RecordOffset.physicalOffset, physicalOffset);
-}
-
 /** Decodes the record at `at`. The bytes are our own, or `checkRecord` accepted them. */
 export function decodeRecord(bytes: Uint8Array, at: number): StoredMessage {
   const sizeBytes = readI32(bytes, at);
   const magic = readI32(bytes, at + 4);
   assert(magic === magicV1 || magic === magicV2, 'a record that is decoded has a record magic');
-  const sysFlag = readI32(bytes, at + RecordOffset.sysFlag);
+  const sysFlag = readI32(bytes, at + sysFlagAt);
   const bornPortAt = at + bornHostAt + bornIpSize(sysFlag);
   const storeIpAt = bornPortAt + portSize + timestampSize;
   const storePortAt = storeIpAt + storeIpSize(sysFlag);
@@ -188,10 +175,10 @@ export function decodeRecord(bytes: Uint8Array, at: number): StoredMessage {
   return {
     sizeBytes,
     bodyCrc: readI32(bytes, at + 8),
-    queueId: readI32(bytes, at + RecordOffset.queueId),
+    queueId: readI32(bytes, at + 12),
     flag: readI32(bytes, at + 16),
-    queueOffset: readI64(bytes, at + RecordOffset.queueOffset),
-    physicalOffset: readI64(bytes, at + RecordOffset.physicalOffset),
+    queueOffset: readI64(bytes, at + 20),
+    physicalOffset: readI64(bytes, at + 28),
     sysFlag,
     bornTimestampMs: readI64(bytes, at + 40),
     bornIp: bytes.subarray(at + bornHostAt, bornPortAt),
@@ -212,7 +199,7 @@ export const recordHeadSize = bornHostAt + 16 + portSize + timestampSize;
 
 /** The store timestamp, from the record's first `recordHeadSize` bytes. */
 export function storeTimestampOf(bytes: Uint8Array, at: number): number {
-  const sysFlag = readI32(bytes, at + RecordOffset.sysFlag);
+  const sysFlag = readI32(bytes, at + sysFlagAt);
   return readI64(bytes, at + bornHostAt + bornIpSize(sysFlag) + portSize);
 }
 
@@ -253,7 +240,7 @@ export function checkRecord(
 /** All `sizeBytes` are there. Each length is checked before anything behind it is read. */
 function checkFields(bytes: Uint8Array, at: number, sizeBytes: number, v2: boolean, checkCrc: boolean): RecordCheck {
   const end = at + sizeBytes;
-  const sysFlag = readI32(bytes, at + RecordOffset.sysFlag);
+  const sysFlag = readI32(bytes, at + sysFlagAt);
   const storeTimestampAt = at + bornHostAt + bornIpSize(sysFlag) + portSize;
   const reconsumeAt = storeTimestampAt + timestampSize + storeIpSize(sysFlag) + portSize;
   const bodyAt = reconsumeAt + 16;

@@ -48,14 +48,6 @@ export function createUniqueKeys(parts: {
   };
 }
 
-/** When a unique key was made, seen from `nowMs`: a time later than that is taken to be of the month before. */
-export function uniqueKeyTimeMs(key: string, nowMs: number, utcOffset: UtcOffset): number | undefined {
-  if (!/^([0-9A-F]{32}|[0-9A-F]{56})$/i.test(key)) return undefined;
-  const spanMs = Number.parseInt(key.slice(-12, -4), 16);
-  const timeMs = startOfMonthMs(nowMs, 0, utcOffset) + spanMs;
-  return timeMs >= nowMs ? startOfMonthMs(nowMs, -1, utcOffset) + spanMs : timeMs;
-}
-
 /** Local midnight of the first day of the month that is `months` after the one of `wallMs`. */
 function startOfMonthMs(wallMs: number, months: number, utcOffset: UtcOffset): number {
   const local = new Date(wallMs + utcOffset(wallMs) * 60_000);
