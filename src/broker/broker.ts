@@ -31,6 +31,7 @@ import { QueueLocks } from './queue-locks.ts';
 import { Registration } from './registration.ts';
 import { SubscriptionGroups } from './subscription-groups.ts';
 import { type TopicCounters, Topics } from './topics.ts';
+import { Traffic } from './traffic.ts';
 
 export interface BrokerStats {
   readonly counters: Readonly<BrokerCounters>;
@@ -121,6 +122,9 @@ export async function startBroker(env: Env, options: { config: BrokerConfig }): 
     offsets.clamp((topic, queueId) => store.maxOffset(topic, queueId));
 
     const counters = createCounters();
+    const utcOffsetMinutes = (wallMs: number) => host.utcOffsetMinutes(wallMs);
+    const traffic = new Traffic(counters, { clock, timers, utcOffsetMinutes });
+    undo.push(() => traffic.close());
     const locks = new QueueLocks(clock);
     const registry = new ClientRegistry(config, { clock, timers, log });
     undo.push(() => registry.close());
@@ -138,7 +142,7 @@ export async function startBroker(env: Env, options: { config: BrokerConfig }): 
       pid: host.pid,
       random,
       clock,
-      utcOffset: (wallMs) => host.utcOffsetMinutes(wallMs),
+      utcOffset: utcOffsetMinutes,
     });
 
     const server = await startRemotingServer({
@@ -177,6 +181,7 @@ export async function startBroker(env: Env, options: { config: BrokerConfig }): 
           store,
           delayed,
           counters,
+          traffic,
           clock,
           config,
           rows: brokerRows,
@@ -257,6 +262,7 @@ export async function startBroker(env: Env, options: { config: BrokerConfig }): 
         polling.close();
         await server.close(config.shutdownWaitTimeSeconds * 1000);
         registry.close();
+        traffic.close();
         for (const timer of repeating) timer.cancel();
         await client.close();
         await Promise.allSettled([delayed.close(), topics.save(), groups.save(), offsets.save()]).then((results) => {

@@ -52,14 +52,18 @@ test(
 
 test(
   'run-time figures and configuration are told',
-  withBroker(async ({ ask, send }) => {
+  withBroker(async ({ ask, send, world }) => {
     await send();
+    await world.sleep(10_500);
     const { table } = JSON.parse(Buffer.from((await ask('getBrokerRuntimeInfo', {})).body).toString());
     assert.deepEqual(
       [table.brokerVersionDesc, table.brokerActive, table.msgPutTotalTodayNow, table.commitLogMinOffset],
       ['V5_5_0', 'true', '1', '0'],
     );
     assert.ok(Number(table.commitLogMaxOffset) > 0);
+    assert.match(table.putTps, /^0\.1\d 0\.1\d 0\.1\d$/);
+    const age = Date.UTC(2026, 0, 1) - Number(table.earliestMessageTimeStamp);
+    assert.ok(age <= 0 && age > -2000, String(age));
     const config = await ask('getBrokerConfig', {});
     const properties = parseProperties(Buffer.from(config.body).toString());
     assert.deepEqual(

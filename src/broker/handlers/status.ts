@@ -1,29 +1,36 @@
 /** What the broker says of itself: run-time figures (28) and configuration (26). */
 import { type ConfigRow, writeLooseJson, writeProperties } from '../../common/mod.ts';
 import type { Clock } from '../../io/mod.ts';
+import { decodeRecord } from '../../message/mod.ts';
 import type { HandlersOf } from '../../remoting/mod.ts';
 import type { MessageStore } from '../../store/mod.ts';
 import type { BrokerCounters } from '../counters.ts';
 import type { DataVersion } from '../data-version.ts';
 import type { DelayedDelivery } from '../delayed-delivery.ts';
+import type { Traffic } from '../traffic.ts';
 import { jsonBody } from './bodies.ts';
 
 export function statusHandlers(parts: {
-  readonly store: Pick<MessageStore, 'health'>;
+  readonly store: Pick<MessageStore, 'health' | 'recordAt'>;
   readonly delayed: DelayedDelivery;
   readonly counters: BrokerCounters;
+  readonly traffic: Traffic;
   readonly clock: Clock;
   readonly config: Readonly<Record<string, string | number | boolean>>;
   readonly rows: readonly ConfigRow[];
   readonly version: DataVersion;
 }): HandlersOf<'broker', 'getBrokerRuntimeInfo' | 'getBrokerConfig'> {
-  const { store, delayed, counters, clock, config, rows, version } = parts;
+  const { store, delayed, counters, traffic, clock, config, rows, version } = parts;
   const bootMs = clock.wallMs();
   const bootMonotonicMs = clock.monotonicMs();
   return {
-    /** Only what is real here: there are no thread pools and no page cache lock to report. */
-    getBrokerRuntimeInfo() {
+    /** Requests do not queue for threads and there is no lock to wait for: what tells of those is always zero. */
+    async getBrokerRuntimeInfo() {
       const health = store.health();
+      const put = traffic.dayTotals('messagesInTotal');
+      const got = traffic.dayTotals('messagesOutTotal');
+      const isEmpty = health.minPhysicalOffset >= health.writtenOffset;
+      const oldest = isEmpty ? undefined : await store.recordAt(health.minPhysicalOffset);
       const table: Record<string, string> = {
         brokerActive: 'true',
         // The release whose protocol is spoken: tools compare it.
@@ -31,8 +38,19 @@ export function statusHandlers(parts: {
         brokerVersion: '513',
         bootTimestamp: String(bootMs),
         runtime: durationText(clock.monotonicMs() - bootMonotonicMs),
-        msgPutTotalTodayNow: String(counters.messagesInTotal),
-        msgGetTotalTodayNow: String(counters.messagesOutTotal),
+        msgPutTotalYesterdayMorning: String(put.yesterdayMorning),
+        msgPutTotalTodayMorning: String(put.todayMorning),
+        msgPutTotalTodayNow: String(put.now),
+        msgGetTotalYesterdayMorning: String(got.yesterdayMorning),
+        msgGetTotalTodayMorning: String(got.todayMorning),
+        msgGetTotalTodayNow: String(got.now),
+        putTps: rateText(traffic.rates('messagesInTotal')),
+        getTransferredTps: rateText(traffic.rates('messagesOutTotal')),
+        getFoundTps: rateText(traffic.rates('pullsFoundTotal')),
+        getMissTps: rateText(traffic.rates('pullsMissedTotal')),
+        getTotalTps: rateText(traffic.rates('pullsFoundTotal', 'pullsMissedTotal')),
+        earliestMessageTimeStamp: String(oldest === undefined ? -1 : decodeRecord(oldest, 0).storeTimestampMs),
+        pageCacheLockTimeMills: '0',
         putMessageTimesTotal: String(counters.messagesInTotal),
         putMessageFailedTimes: String(counters.sendFailuresTotal),
         putMessageSizeTotal: String(counters.bytesInTotal),
@@ -45,6 +63,10 @@ export function statusHandlers(parts: {
         commitLogMinOffset: String(health.minPhysicalOffset),
         commitLogMaxOffset: String(health.maxPhysicalOffset),
       };
+      for (const pool of ['send', 'pull', 'litePull', 'query', 'ack']) {
+        table[`${pool}ThreadPoolQueueSize`] = '0';
+        table[`${pool}ThreadPoolQueueHeadWaitTimeMills`] = '0';
+      }
       for (const { level, offset, maxOffset } of delayed.progress()) {
         if (maxOffset > 0) table[`scheduleMessageOffset_${level}`] = `${offset},${maxOffset}`;
       }
@@ -56,6 +78,11 @@ export function statusHandlers(parts: {
       return { fields: { version: writeLooseJson(version) }, body: Buffer.from(writeProperties(properties), 'utf8') };
     },
   };
+}
+
+/** `10s 60s 600s`, as Java brokers print it. */
+function rateText(rates: readonly number[]): string {
+  return rates.map((rate) => rate.toFixed(2)).join(' ');
 }
 
 /** As Java brokers print it. */
