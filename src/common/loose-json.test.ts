@@ -10,11 +10,20 @@ function plain(value: JsonValue): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, plain(member)]));
 }
 
-test('standard JSON reads as JSON.parse reads it', () => {
+/** What JSON.parse makes of integers beyond 2^53. */
+function rounded(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(rounded);
+  if (typeof value === 'bigint') return Number(value);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, rounded(member)]));
+}
+
+test('standard JSON reads as JSON.parse reads it, except that integers are not rounded', () => {
   fc.assert(
     fc.property(fc.json({ maxDepth: 6 }), (text) => {
-      assert.deepEqual(plain(parseLooseJson(text)), plain(JSON.parse(text)));
+      assert.deepEqual(rounded(plain(parseLooseJson(text))), JSON.parse(text));
     }),
+    { examples: [['[9007199254740992]']] },
   );
 });
 
