@@ -33,6 +33,7 @@ export class QueuePages {
   readonly #free: number[] = [];
   /** Where the search for a page to drop goes on. */
   #hand = 0;
+  /** `~page` by queue and page number; 0 is empty, so that untouched parts of the table cost no memory. */
   readonly #hash: Int32Array;
   readonly #hashMask: number;
 
@@ -46,7 +47,7 @@ export class QueuePages {
     this.#pagesMax = pagesMax;
     let slots = 1024;
     while (slots < pagesMax * 2) slots *= 2;
-    this.#hash = new Int32Array(slots).fill(empty);
+    this.#hash = new Int32Array(slots);
     this.#hashMask = slots - 1;
   }
 
@@ -131,14 +132,15 @@ export class QueuePages {
     slab.from[local] = from;
     let at = hashOf(queue, number) & this.#hashMask;
     while (this.#hash[at] !== empty) at = (at + 1) & this.#hashMask;
-    this.#hash[at] = page;
+    this.#hash[at] = ~page;
     return page;
   }
 
   #find(queue: number, number: number): number {
     for (let at = hashOf(queue, number) & this.#hashMask; ; at = (at + 1) & this.#hashMask) {
-      const page = this.#hash[at];
-      if (page === empty) return -1;
+      const held = this.#hash[at];
+      if (held === empty) return -1;
+      const page = ~held;
       const slab = this.#slabs[page >> slabShift];
       const local = page & (slabPages - 1);
       if (slab.page[local] === number && slab.queue[local] === queue) return page;
@@ -150,17 +152,17 @@ export class QueuePages {
     const slab = this.#slabs[page >> slabShift];
     const local = page & (slabPages - 1);
     let hole = hashOf(slab.queue[local], slab.page[local]) & this.#hashMask;
-    while (this.#hash[hole] !== page) hole = (hole + 1) & this.#hashMask;
+    while (this.#hash[hole] !== ~page) hole = (hole + 1) & this.#hashMask;
     slab.queue[local] = nobody;
     this.#free.push(page);
     for (let at = (hole + 1) & this.#hashMask; this.#hash[at] !== empty; at = (at + 1) & this.#hashMask) {
-      const other = this.#hash[at];
+      const other = ~this.#hash[at];
       const otherSlab = this.#slabs[other >> slabShift];
       const otherLocal = other & (slabPages - 1);
       const home = hashOf(otherSlab.queue[otherLocal], otherSlab.page[otherLocal]) & this.#hashMask;
       // It may fill the hole when the hole lies on its way from home to here.
       if (((at - home) & this.#hashMask) >= ((at - hole) & this.#hashMask)) {
-        this.#hash[hole] = other;
+        this.#hash[hole] = ~other;
         hole = at;
       }
     }
@@ -188,7 +190,7 @@ export class QueuePages {
 
 /** A put must not search long: what is not found now will be found by one of the next. */
 const dropLookMax = 4096;
-const empty = -1;
+const empty = 0;
 const nobody = -1;
 
 function newSlab(): Slab {
