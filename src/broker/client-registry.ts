@@ -84,6 +84,11 @@ export class ClientRegistry {
     return this.#consumers.get(name);
   }
 
+  /** Groups with a consumer that subscribes to the topic. */
+  subscribersOf(topic: string): string[] {
+    return [...this.#consumers].filter(([, group]) => group.subscriptions.has(topic)).map(([name]) => name);
+  }
+
   producers(group: string): ReadonlyMap<number, Client> | undefined {
     return this.#producers.get(group);
   }

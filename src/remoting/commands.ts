@@ -767,7 +767,7 @@ export const commands = {
     code: 300,
     name: 'QUERY_TOPIC_CONSUME_BY_WHO',
     to: 'broker',
-    served: false,
+    served: true,
     access: { actions: ['get'], fields: { topic: 'topic' } },
     request: { topic: text() },
     response: {},

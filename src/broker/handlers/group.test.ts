@@ -77,3 +77,25 @@ test(
     ]);
   }),
 );
+
+test(
+  'groups that consume a topic are those that subscribe to it now, and those that have offsets in it',
+  withBroker(async ({ ask, send, pull }) => {
+    await send();
+    await pull({ sysFlag: 5, commitOffset: 1 });
+    const subscription = { topic: 'T', subString: '*', tagsSet: [], codeSet: [], subVersion: 1, expressionType: 'TAG' };
+    const consumer = {
+      groupName: 'connected',
+      consumeType: 'CONSUME_PASSIVELY',
+      messageModel: 'CLUSTERING',
+      consumeFromWhere: 'CONSUME_FROM_LAST_OFFSET',
+      subscriptionDataSet: [subscription],
+      unitMode: false,
+    };
+    const heartbeat = { clientID: 'one', consumerDataSet: [consumer], producerDataSet: [] };
+    assert.equal((await ask('heartBeat', {}, { body: JSON.stringify(heartbeat) })).code, 0);
+    const groups = async (topic: string) => jsonOf(await ask('queryTopicConsumeByWho', { topic }))?.groupList;
+    assert.deepEqual(await groups('T'), ['connected', 'g']);
+    assert.deepEqual(await groups('nowhere'), []);
+  }),
+);

@@ -1,4 +1,7 @@
-/** Consumer groups: created and changed (200), deleted (207), listed (201, 352), who is in them (203, 204), lag (208). */
+/**
+ * Consumer groups: created and changed (200), deleted (207), listed (201, 352), who is in them (203, 204), lag (208), and
+ * which of them consume a topic (300).
+ */
 import { writeLooseJson } from '../../common/mod.ts';
 import { checkGroupName } from '../../message/mod.ts';
 import { type HandlersOf, ResponseCode, ResponseError } from '../../remoting/mod.ts';
@@ -18,7 +21,8 @@ type GroupCommand =
   | 'getSubscriptiongroupConfig'
   | 'getConsumerConnectionList'
   | 'getProducerConnectionList'
-  | 'getConsumeStats';
+  | 'getConsumeStats'
+  | 'queryTopicConsumeByWho';
 
 export function groupHandlers(parts: {
   readonly store: Pick<MessageStore, 'maxOffset' | 'timestampAt'>;
@@ -137,6 +141,11 @@ export function groupHandlers(parts: {
         }
       }
       return { body: jsonBody({ consumeTps: 0, offsetTable }) };
+    },
+
+    queryTopicConsumeByWho({ topic }) {
+      const groupList = new Set([...registry.subscribersOf(topic), ...offsets.groupsOf(topic)]);
+      return { body: jsonBody({ groupList: [...groupList] }) };
     },
   };
 }
