@@ -8,6 +8,7 @@ import type { ConsumerModel, ProducerModel } from './workload.ts';
 export const faultKinds = [
   'kill broker',
   'crash broker',
+  'stop broker',
   'kill name server',
   'kill consumer',
   'kill producer',
@@ -19,6 +20,7 @@ export const faultKinds = [
   'failing sync',
   'failing read',
   'full disk',
+  'read-only disk',
   'clock jump',
 ] as const;
 
@@ -94,6 +96,10 @@ export class Nemesis {
       case 'crash broker':
         broker.crash();
         return () => void broker.start();
+      case 'stop broker': {
+        const stopped = broker.stop((running) => running.close());
+        return () => void stopped.then(() => broker.start());
+      }
       case 'kill name server': {
         const nameServer = this.#one(cluster.nameServers);
         nameServer.kill();
@@ -135,6 +141,11 @@ export class Nemesis {
         return disk.inject({ operation: 'read', code: 'EIO', skip: this.#random.below(10), times: 3 });
       case 'full disk':
         return disk.inject({ operation: 'write', code: 'ENOSPC', times: Number.MAX_SAFE_INTEGER });
+      case 'read-only disk':
+        disk.readOnly = true;
+        return () => {
+          disk.readOnly = false;
+        };
       case 'clock jump': {
         const ms = this.#random.pick([jumpMs, -jumpMs]);
         broker.node.clock.jump(ms);

@@ -37,6 +37,19 @@ export class Service<T> {
     return this.#starting;
   }
 
+  /** SIGTERM: `shutDown` is what the process does then; resolves when it has ended, of its own or by another hand. */
+  async stop(shutDown: (running: T) => Promise<void>): Promise<void> {
+    const running = this.running;
+    if (running === undefined) return;
+    this.#running = undefined;
+    try {
+      await this.node.whileAlive(shutDown(running));
+    } catch (error) {
+      if (!(error instanceof ProcessEnded)) throw error;
+    }
+    this.node.kill();
+  }
+
   kill(): void {
     this.#running = undefined;
     this.node.kill();

@@ -72,9 +72,10 @@ function lock(disk: SimDisk, user: DiskUser, path: string): DirectoryLock {
   disk.tree.createFile(filePath).image.write(Buffer.from(JSON.stringify({ pid: user.pid })), 0);
   return {
     release: () =>
-      disk.call(user, 'remove', filePath, '', () => {
+      // What cannot be removed is left behind, stale, as after a kill.
+      disk.call(user, 'close', filePath, '', () => {
         disk.locks.delete(path);
-        disk.tree.removeTree(filePath);
+        if (!disk.readOnly) disk.tree.removeTree(filePath);
       }),
   };
 }

@@ -62,15 +62,16 @@ interface Swarm {
   /** Pause of a producer between two messages, from and to. */
   thinkMs: readonly [number, number];
   kinds: readonly FaultKind[];
+  lossy: boolean;
   brokerProperties: Record<string, string>;
 }
 
 /** Each run has a shape of its own, so that faults meet in ever new company (swarm testing). */
 function chooseSwarm(random: SimRandom, allowed: readonly FaultKind[]): Swarm {
   const syncFlush = random.chance(0.6);
-  // Asynchronous flush promises nothing about a power failure or a failing sync: messages may be lost there.
-  const breaksPromise = new Set<FaultKind>(syncFlush ? [] : ['crash broker', 'failing sync', 'failing write']);
-  const possible = allowed.filter((kind) => !breaksPromise.has(kind));
+  const powerFails = syncFlush || random.chance(0.3);
+  const possible = allowed.filter((kind) => powerFails || kind !== 'crash broker');
+  const kinds = possible.filter(() => random.chance(0.6));
   return {
     nameServerCount: random.between([1, 2]),
     brokerCount: random.between([1, 2]),
@@ -81,7 +82,9 @@ function chooseSwarm(random: SimRandom, allowed: readonly FaultKind[]): Swarm {
       [1, 60],
       [100, 1000],
     ]),
-    kinds: possible.filter(() => random.chance(0.6)),
+    kinds,
+    // Asynchronous flush promises nothing about a power failure.
+    lossy: !syncFlush && kinds.includes('crash broker'),
     brokerProperties: {
       flushDiskType: syncFlush ? 'SYNC_FLUSH' : 'ASYNC_FLUSH',
       // So small that files are rolled all the time.
@@ -115,7 +118,7 @@ async function runCluster(world: SimWorld, options: SimulationOptions): Promise<
   const swarm = chooseSwarm(world.random.fork('swarm'), options.faults ?? faultKinds);
   const cluster = new Cluster(world, swarm);
   const groups = { shared: false, ordered: true };
-  const history = new History(Object.keys(groups));
+  const history = new History(Object.keys(groups), swarm.lossy);
   const parts: WorkloadParts = {
     world,
     random: world.random,
@@ -149,6 +152,9 @@ async function runCluster(world: SimWorld, options: SimulationOptions): Promise<
   await Promise.all(producers.map((producer) => producer.stop()));
   await checkDelivery(world, history);
   await Promise.all(consumers.map((consumer) => consumer.stop()));
+  await checkStores(cluster, history);
+  // What a clean stop left is found again, to the byte.
+  await Promise.all(cluster.brokers.map((broker) => broker.start()));
   await checkStores(cluster, history);
 
   return {
@@ -206,7 +212,7 @@ async function checkDelivery(world: SimWorld, history: History): Promise<void> {
 
 /** Stops the brokers, and compares their files with what clients were told. */
 async function checkStores(cluster: Cluster, history: History): Promise<void> {
-  await Promise.all(cluster.brokers.map((broker) => broker.running?.close()));
+  await Promise.all(cluster.brokers.map((broker) => broker.stop((running) => running.close())));
   const stored = new Set<string>();
   for (const { node } of cluster.brokers) {
     const log = checkStore(node.disk, storeDirectory);
