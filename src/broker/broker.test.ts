@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { messagesOf, withBroker } from '../../test/broker/sim-broker.ts';
+import { Client, Producer, PushConsumer } from '../client/mod.ts';
 import { parseLooseJson } from '../common/mod.ts';
 import { type NameServer, readNameServerConfig, startNameServer } from '../namesrv/mod.ts';
 import { SimWorld } from '../testing/mod.ts';
@@ -160,4 +161,55 @@ test('a broker.conf of Apache is read unchanged; what would need another broker 
   }
   assert.match(read({ brokerNmae: 'x' }).warnings[0], /did you mean brokerName/);
   assert.match(read({ sendMessageThreadPoolNums: '16' }).warnings[0], /no effect/);
+});
+
+test('name server, broker and clients: two consumers share what a producer sends, a failed message comes again', async () => {
+  const world = new SimWorld({ seed: 1 });
+  await world.run(async () => {
+    const nameServer = await startNameServerAt(world, 'n1');
+    const namesrvAddr = `${world.node('n1').address}:9876`;
+    const { values } = readBrokerConfig(
+      new Map(Object.entries({ ...small, namesrvAddr, messageDelayLevel: '1s 2s 3s' })),
+    );
+    const broker = await startBroker(world.node('broker').env, { config: values });
+
+    const newClient = (name: string) => new Client(world.node(name).env, { nameServers: [namesrvAddr] });
+    const producer = new Producer(newClient('producer'), { group: 'p' });
+    await producer.send({ topic: 'T', body: Buffer.from('first') });
+    const seen = new Map<string, Set<string>>();
+    let failures = 0;
+    for (const name of ['c1', 'c2']) {
+      const bodies = new Set<string>();
+      seen.set(name, bodies);
+      const consumer = new PushConsumer(newClient(name), {
+        group: 'g',
+        subscriptions: { T: 'A || B' },
+        from: 'first',
+        listener: async ([message]) => {
+          const body = Buffer.from(message.body).toString();
+          if (body === '13' && failures++ === 0) return 'later';
+          bodies.add(body);
+          return 'success';
+        },
+      });
+      await consumer.start();
+    }
+    await world.sleep(25_000);
+    for (let i = 0; i < 60; i++) {
+      await producer.send({ topic: 'T', body: Buffer.from(String(i)), tag: ['A', 'B', 'C'][i % 3] });
+    }
+    await world.sleep(30_000);
+    const wanted = Array.from({ length: 60 }, (_, i) => i).filter((i) => i % 3 !== 2);
+    const all = [...seen.values()].flatMap((bodies) => [...bodies].map(Number));
+    assert.deepEqual(
+      all.sort((a, b) => a - b),
+      wanted,
+    );
+    assert.equal(failures, 2);
+    for (const [name, bodies] of seen) assert.ok(bodies.size > 5, `${name} got ${bodies.size}`);
+    assert.equal(broker.stats().consumerCount, 2);
+    for (const node of ['producer', 'c1', 'c2']) world.node(node).kill();
+    await broker.close();
+    await nameServer.close(0);
+  });
 });
