@@ -12,7 +12,7 @@ import { RemotingError, type RemotingFailure } from './client-api.ts';
 import { ResponseCode, ResponseError } from './codes.ts';
 import type { CommandName, RequestOf, ResponseOf } from './commands.ts';
 import { Deadline, type Deadlines } from './deadlines.ts';
-import { type AnyReply, type Dispatch, type Entry, notSupported } from './dispatch.ts';
+import { type AnyReply, type Dispatch, type Entry, notSupported, type Refusal } from './dispatch.ts';
 import { FrameError, FrameReader, lengthSize, prefixSize, Serialization } from './frame.ts';
 import { type FrameKind, frameKind, noFields, writeFrame } from './frame-writer.ts';
 import type { Call, Peer, Reply, Response } from './handler.ts';
@@ -439,7 +439,7 @@ export class Channel implements Peer {
     const refusal = this.#refusal(entry, code, version);
     if (refusal !== undefined || entry === undefined) {
       assert(refusal !== undefined, 'what has no handler is refused');
-      if (!oneway) this.#writeAnswer(serialization, opaque, undefined, { code: refusal.code, remark: refusal.message });
+      if (!oneway) this.#writeAnswer(serialization, opaque, undefined, refusal);
       return;
     }
     entry.requests++;
@@ -485,11 +485,11 @@ export class Channel implements Peer {
   }
 
   /** Why a request is not given to its handler. */
-  #refusal(entry: Entry | undefined, code: number, version: number): ResponseError | undefined {
+  #refusal(entry: Entry | undefined, code: number, version: number): Refusal | undefined {
     const { limits, counters } = this.#hub;
     if (entry === undefined || (this.entrance === 'vip' && !entry.vip)) return notSupported(code, this.entrance);
     if (this.#hub.goingAway && version > goAwayAfterVersion) {
-      return new ResponseError(ResponseCode.GO_AWAY, 'this server is shutting down: please go away');
+      return { code: ResponseCode.GO_AWAY, remark: 'this server is shutting down: please go away' };
     }
     if (this.#inFlight >= limits.inFlightMax) {
       counters.refusedBusy++;
@@ -602,6 +602,6 @@ export class Channel implements Peer {
   }
 }
 
-function busy(cause: string): ResponseError {
-  return new ResponseError(ResponseCode.SYSTEM_BUSY, `[OVERLOAD]system busy, try again later: ${cause}`);
+function busy(cause: string): Refusal {
+  return { code: ResponseCode.SYSTEM_BUSY, remark: `[OVERLOAD]system busy, try again later: ${cause}` };
 }

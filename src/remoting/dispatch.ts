@@ -1,5 +1,5 @@
 /** Which handler answers which request code, at a server's main or VIP entrance or at a client. */
-import { ResponseCode, ResponseError } from './codes.ts';
+import { ResponseCode } from './codes.ts';
 import type { CommandName, Role } from './commands.ts';
 import type { HeaderView, PartialHandlers } from './handler.ts';
 import { HotRow } from './hot-row.ts';
@@ -13,6 +13,12 @@ export interface AnyReply {
   readonly extra?: Readonly<Record<string, string>> | undefined;
   readonly body?: Uint8Array | readonly Uint8Array[] | undefined;
   readonly taken?: (() => void) | undefined;
+}
+
+/** Why a request does not reach a handler. */
+export interface Refusal {
+  readonly code: number;
+  readonly remark: string;
 }
 
 type Outcome = AnyReply | Promise<AnyReply> | undefined;
@@ -82,7 +88,7 @@ export class Dispatch {
 }
 
 /** The answer to a code that nothing here serves: says which it is, and where it belongs. */
-export function notSupported(code: number, entrance: 'main' | 'vip'): ResponseError {
+export function notSupported(code: number, entrance: 'main' | 'vip'): Refusal {
   const known = preparedByCode(code);
   const remark =
     known === undefined
@@ -92,5 +98,5 @@ export function notSupported(code: number, entrance: 'main' | 'vip'): ResponseEr
         : `request type ${code} (${known.row.name}) not supported here: it is for ${roleNames[known.row.to]}${
             known.row.served ? '' : ', and LiftMQ does not serve it yet'
           }`;
-  return new ResponseError(ResponseCode.REQUEST_CODE_NOT_SUPPORTED, remark);
+  return { code: ResponseCode.REQUEST_CODE_NOT_SUPPORTED, remark };
 }

@@ -3,6 +3,8 @@
  * place, and text is escaped while it is copied; the order of the keys is Java's (alphabetical).
  */
 import { assert } from '../common/mod.ts';
+import { AnswerTemplate } from './answer-template.ts';
+import { digitCount, writeDigits } from './digits.ts';
 import { lengthSize, prefixSize, Serialization } from './frame.ts';
 import { binaryFixedSize } from './header-binary.ts';
 import { languageNames, versionCode } from './languages.ts';
@@ -54,7 +56,12 @@ const binaryCodeMax = 0x7fff;
 const longPiece = 24;
 
 /** A header without fields of its own. */
-export const noFields: PreparedHeader = { fields: [], texts: [], sizeWithoutTexts: 0 };
+export const noFields: PreparedHeader = {
+  fields: [],
+  texts: [],
+  sizeWithoutTexts: 0,
+  template: new AnswerTemplate([]),
+};
 
 /** Queues a frame. `values` are read by the names of the header's fields; undefined ones are left out. */
 export function writeFrame(
@@ -68,11 +75,53 @@ export function writeFrame(
 ): void {
   // A code above 32,767 does not fit the binary header; every reader decodes both.
   const binary = head.serialization === Serialization.BINARY && head.code <= binaryCodeMax;
+  if (!binary && head.code === 0 && head.remark === undefined && values !== undefined) {
+    writeSuccess(outbox, head, header, values, extra, body, taken);
+    return;
+  }
   const block = outbox.reserve(headerSizeBound(head, header, values, extra));
   const start = outbox.at;
   const end = binary
     ? writeBinaryHeader(block, start + prefixSize, head, header.fields, values, extra)
     : writeJsonHeader(block, start + prefixSize, head, header.fields, values, extra);
+  finish(outbox, block, start, end, binary, body, taken);
+}
+
+/** A success in JSON: like the last one of its command, if it can be. */
+function writeSuccess(
+  outbox: Outbox,
+  head: FrameHead,
+  header: PreparedHeader,
+  values: Values,
+  extra: Extra | undefined,
+  body: Body | undefined,
+  taken: (() => void) | undefined,
+): void {
+  const { template } = header;
+  let block = outbox.reserve(prefixSize + template.size);
+  if (template.write(block, outbox.at + prefixSize, head.kind, head.opaque, values, extra)) {
+    finish(outbox, block, outbox.at, outbox.at + prefixSize + template.size, false, body, taken);
+    return;
+  }
+  block = outbox.reserve(headerSizeBound(head, header, values, extra));
+  const start = outbox.at + prefixSize;
+  const end = writeJsonHeader(block, start, head, header.fields, values, extra);
+  const fieldsAt = jsonSuccess.length;
+  const opaqueEnd = end - start - jsonEnd.length;
+  template.keep(block.subarray(start, end), head.kind, head.opaque, values, extra, fieldsAt, opaqueEnd);
+  finish(outbox, block, outbox.at, end, false, body, taken);
+}
+
+/** The prefix of a frame whose header ends at `end`, and its body. */
+function finish(
+  outbox: Outbox,
+  block: Buffer,
+  start: number,
+  end: number,
+  binary: boolean,
+  body: Body | undefined,
+  taken: (() => void) | undefined,
+): void {
   const headerSize = end - start - prefixSize;
   assert(headerSize <= headerSizeMax, 'a header fits its 24-bit length');
   writeInt32(block, start, lengthSize + headerSize + bodySize(body));
@@ -222,32 +271,11 @@ function writeInt32(block: Buffer, at: number, value: number): void {
 /** The decimal digits of a safe integer. */
 function writeNumber(block: Buffer, at: number, value: number): number {
   assert(Number.isSafeInteger(value), 'a header number is a safe integer');
-  let rest = value;
   let next = at;
-  if (rest < 0) {
-    block[next++] = 0x2d;
-    rest = -rest;
-  }
-  if (rest < 1e9) return writeDigits(block, next, rest, 1);
-  const high = Math.floor(rest / 1e9);
-  return writeDigits(block, writeDigits(block, next, high, 1), rest - high * 1e9, 9);
-}
-
-/** Digits of 0 <= value < 2^31, at least `least` of them. */
-function writeDigits(block: Buffer, at: number, value: number, least: number): number {
-  let count = least;
-  let bound = 10 ** least;
-  while (value >= bound) {
-    bound *= 10;
-    count++;
-  }
-  let rest = value | 0;
-  for (let i = at + count - 1; i >= at; i--) {
-    const tenth = (rest / 10) | 0;
-    block[i] = 0x30 + rest - tenth * 10;
-    rest = tenth;
-  }
-  return at + count;
+  if (value < 0) block[next++] = 0x2d;
+  const count = digitCount(Math.abs(value));
+  writeDigits(block, next, Math.abs(value), count);
+  return next + count;
 }
 
 const hexDigits = ascii('0123456789abcdef');

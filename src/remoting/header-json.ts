@@ -14,13 +14,19 @@ import type { HeaderLimits, RemotingHeader } from './header.ts';
 
 export function decodeJsonHeader(bytes: Buffer, start: number, end: number, limits: HeaderLimits): RemotingHeader {
   checkDepth(bytes, start, end, limits.headerDepthMax);
+  const text = bytes.toString('utf8', start, end);
   let parsed: unknown;
   try {
-    parsed = JSON.parse(bytes.toString('utf8', start, end), keepNumbersAsText);
+    parsed = JSON.parse(text);
   } catch (cause) {
     throw new FrameError('a header that is not JSON', { cause });
   }
   if (!isObject(parsed)) throw new FrameError('a JSON header that is not an object');
+  let values = own(parsed, 'extFields');
+  if (isObject(values) && Object.values(values).some((value) => typeof value === 'number')) {
+    // Rare, and slower: once more, with the numbers as they were sent.
+    values = (JSON.parse(text, numbersAsText) as Record<string, unknown>).extFields;
+  }
   return {
     code: int32Of(parsed, 'code'),
     language: textOf(parsed, 'language'),
@@ -28,12 +34,12 @@ export function decodeJsonHeader(bytes: Buffer, start: number, end: number, limi
     opaque: int32Of(parsed, 'opaque'),
     flag: int32Of(parsed, 'flag'),
     remark: textOf(parsed, 'remark'),
-    extFields: extFieldsOf(parsed, limits.headerFieldsMax),
+    extFields: extFieldsOf(values, limits.headerFieldsMax),
   };
 }
 
 /** Numbers stay the text that was sent, so that 64 bits survive and nothing is rounded. */
-function keepNumbersAsText(_key: string, value: unknown, context?: { source: string }): unknown {
+function numbersAsText(_key: string, value: unknown, context?: { source: string }): unknown {
   return typeof value === 'number' && context !== undefined ? context.source : value;
 }
 
@@ -49,8 +55,9 @@ function own(parsed: Record<string, unknown>, key: string): unknown {
 function int32Of(parsed: Record<string, unknown>, key: string): number {
   const value = own(parsed, key);
   if (value === undefined || value === null) return 0;
-  const number = typeof value === 'string' && /^-?\d{1,10}$/.test(value) ? Number(value) : Number.NaN;
-  if (number !== (number | 0)) throw new FrameError(`a header whose ${key} is not a 32-bit number`);
+  const number = typeof value === 'string' && /^-?\d{1,10}$/.test(value) ? Number(value) : value;
+  if (typeof number !== 'number' || number !== (number | 0))
+    throw new FrameError(`a header whose ${key} is not a 32-bit number`);
   return number | 0;
 }
 
@@ -59,9 +66,8 @@ function textOf(parsed: Record<string, unknown>, key: string): string | undefine
   return typeof value === 'string' ? value : undefined;
 }
 
-function extFieldsOf(parsed: Record<string, unknown>, fieldsMax: number): Map<string, string> {
+function extFieldsOf(value: unknown, fieldsMax: number): Map<string, string> {
   const fields = new Map<string, string>();
-  const value = own(parsed, 'extFields');
   if (value === undefined || value === null) return fields;
   if (!isObject(value)) throw new FrameError('a header whose extFields is not an object');
   const entries = Object.entries(value);

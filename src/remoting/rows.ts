@@ -3,6 +3,7 @@
  * serialization, and the reading of values from text with Apache's judgement on what is missing.
  */
 
+import { AnswerTemplate } from './answer-template.ts';
 import { ResponseCode, ResponseError } from './codes.ts';
 import { type Command, type CommandName, commands } from './commands.ts';
 import type { FieldKind, Fields } from './fields.ts';
@@ -26,6 +27,7 @@ export interface PreparedHeader {
   readonly texts: readonly PreparedField[];
   /** Bytes that suffice for all fields of either serialization, the texts' contents not counted. */
   readonly sizeWithoutTexts: number;
+  readonly template: AnswerTemplate;
 }
 
 export interface PreparedCommand {
@@ -45,6 +47,7 @@ function prepareHeader(fields: readonly PreparedField[]): PreparedHeader {
     fields,
     texts: fields.filter(({ kind }) => kind === 'text'),
     sizeWithoutTexts: fields.reduce((sum, { jsonKey }) => sum + jsonKey.length + numberSizeMax, 0),
+    template: new AnswerTemplate(fields),
   };
 }
 

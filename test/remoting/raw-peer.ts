@@ -58,23 +58,28 @@ export class RawPeer {
 
   /** The whole frames received so far, which are taken out. */
   take(): RawAnswer[] {
-    const received = Buffer.concat(this.#received);
-    const answers: RawAnswer[] = [];
-    let at = 0;
-    while (received.length - at >= 4) {
-      const end = at + 4 + received.readInt32BE(at);
-      if (end > received.length) break;
-      const headerEnd = at + 8 + (received.readInt32BE(at + 4) & 0xffffff);
-      const serialization = received[at + 4];
-      const headerBytes = received.subarray(at + 8, headerEnd);
-      const header =
-        serialization === 0
-          ? JSON.parse(headerBytes.toString())
-          : { code: headerBytes.readInt16BE(0), opaque: headerBytes.readInt32BE(5), flag: headerBytes.readInt32BE(9) };
-      answers.push({ header, headerBytes, serialization, body: received.subarray(headerEnd, end) });
-      at = end;
-    }
-    this.#received = [received.subarray(at)];
+    const { answers, rest } = readAnswers(Buffer.concat(this.#received));
+    this.#received = [rest];
     return answers;
   }
+}
+
+/** The whole frames that `bytes` begin with, and what is behind them. */
+export function readAnswers(bytes: Buffer): { answers: RawAnswer[]; rest: Buffer } {
+  const answers: RawAnswer[] = [];
+  let at = 0;
+  while (bytes.length - at >= 4) {
+    const end = at + 4 + bytes.readInt32BE(at);
+    if (end > bytes.length) break;
+    const headerEnd = at + 8 + (bytes.readInt32BE(at + 4) & 0xffffff);
+    const serialization = bytes[at + 4];
+    const headerBytes = bytes.subarray(at + 8, headerEnd);
+    const header =
+      serialization === 0
+        ? JSON.parse(headerBytes.toString())
+        : { code: headerBytes.readInt16BE(0), opaque: headerBytes.readInt32BE(5), flag: headerBytes.readInt32BE(9) };
+    answers.push({ header, headerBytes, serialization, body: bytes.subarray(headerEnd, end) });
+    at = end;
+  }
+  return { answers, rest: bytes.subarray(at) };
 }
