@@ -38,7 +38,10 @@ export interface Reply<K extends CommandName> {
   code?: number;
   remark?: string | undefined;
   fields?: Partial<ResponseOf<K>>;
-  /** extFields beyond the row, as text (MSG_REGION, TRACE_ON, IS_SUB_CHANGE…). */
+  /**
+   * extFields beyond the row, as text (MSG_REGION, TRACE_ON, IS_SUB_CHANGE…). Not changed once given: answers with the
+   * same object are written faster.
+   */
   extra?: Readonly<Record<string, string>> | undefined;
   /** One chunk or several that are sent gathered, without copying; kept unchanged until `taken` runs. */
   body?: Uint8Array | readonly Uint8Array[] | undefined;
