@@ -3,6 +3,7 @@ import { type Clock, DiskError, type File, type Log, type Timer, type Timers } f
 import { blankSize, checkRecord, encodeBlank } from '../message/mod.ts';
 import type { LogFiles } from './log-files.ts';
 import type { LogTail } from './log-tail.ts';
+import { ZeroFill } from './zero-fill.ts';
 
 /**
  * The log: records are staged in the tail in one synchronous step, and written in batches, one write in flight; what
@@ -66,6 +67,7 @@ export class CommitLog {
   /** Of the newest record. */
   #lastTimestampMs = 0;
   readonly #staged = new StagedQueue();
+  readonly #zeroFill: ZeroFill | undefined;
   #draining: Promise<void> | undefined;
   #kicked = false;
   #syncing: Promise<void> | undefined;
@@ -81,6 +83,7 @@ export class CommitLog {
     this.#options = options;
     this.#files = options.files;
     this.#tail = options.tail;
+    if (options.syncFlush) this.#zeroFill = new ZeroFill({ ...options, end: () => this.#end });
   }
 
   /** Begins at `end`, all of which is known to be on disk. */
@@ -96,6 +99,7 @@ export class CommitLog {
       timers.every(flushIntervalMs, () => void this.flush()),
       timers.every(lateCheckPeriodMs, () => this.#checkLate()),
     );
+    this.#zeroFill?.start();
   }
 
   get end(): number {
@@ -200,6 +204,8 @@ export class CommitLog {
       const { segmentSize } = this.#files;
       assert((this.#written % segmentSize) + length <= segmentSize, 'a block of the tail lies in one segment');
       this.#dirtyEnd = Math.max(this.#dirtyEnd, this.#written + length);
+      const inTheWay = this.#zeroFill?.inTheWay(this.#written + length);
+      if (inTheWay !== undefined) await inTheWay;
       const file = await this.#files.file(this.#written);
       await file.write(part.bytes, part.at, length, this.#written % segmentSize);
       this.#written += length;
@@ -211,7 +217,7 @@ export class CommitLog {
   #prepareNext(): void {
     const { segmentSize } = this.#files;
     const next = this.#files.startOf(this.#written) + segmentSize;
-    if (this.#written % segmentSize < segmentSize / 2 || this.#files.has(next)) return;
+    if (this.#written % segmentSize < segmentSize / 8 || this.#files.has(next)) return;
     // A failure shows when the segment is needed.
     this.#files.file(next).catch(() => {});
   }
@@ -362,6 +368,7 @@ export class CommitLog {
   /** Waits until everything staged is answered, syncs it, and stops. */
   async close(): Promise<void> {
     this.#closing = true;
+    await this.#zeroFill?.stop();
     for (const timer of this.#timers) timer.cancel();
     this.#repairTimer?.cancel();
     while (this.#trouble === undefined && (this.#staged.first() !== undefined || this.#draining !== undefined)) {

@@ -169,7 +169,7 @@ async function rounds(
   await store.close();
 }
 
-const seeds = Array.from({ length: Number(process.env.SEEDS ?? 12) }, (_, i) => Number(process.env.SEED ?? 1) + i);
+const seeds = Array.from({ length: Number(process.env.SEEDS ?? 4) }, (_, i) => Number(process.env.SEED ?? 1) + i);
 const small: Settings = { mappedFileSizeCommitLog: 8192, flushIntervalConsumeQueue: 50, flushIntervalCommitLog: 50 };
 
 describe('a store that stops in any way', () => {
