@@ -2,40 +2,36 @@
  * Sends: one message (10, 310) or a batch of one queue (320). The hot path of the broker: properties stay bytes, the
  * topic's row is looked up by an interned name, and nothing waits until the store calls back.
  */
-import { assert } from '../../common/mod.ts';
 import type { Clock, Random } from '../../io/mod.ts';
 import {
   BatchError,
   type BatchMessage,
-  checkTopicName,
   decodeBatch,
   decodeProperties,
   dlqTopicOf,
   isRetryTopic,
   limits,
-  Perm,
   PropertyName,
   retryTopicOf,
   SysFlag,
-  TopicSysFlag,
-  topicsClosedToSend,
 } from '../../message/mod.ts';
 import {
   type Call,
   type HandlersOf,
   type HeaderView,
-  type Reply,
   ResponseCode,
   ResponseError,
   slotsOf,
 } from '../../remoting/mod.ts';
-import type { MessageStore, Put, PutResult } from '../../store/mod.ts';
+import type { MessageStore, Put } from '../../store/mod.ts';
 import type { BrokerCounters } from '../counters.ts';
 import { delayLevelOf, type MessageWriter } from '../message-writer.ts';
 import type { QueueLocks } from '../queue-locks.ts';
 import { SendProperties } from '../send-properties.ts';
 import type { SubscriptionGroups } from '../subscription-groups.ts';
 import type { Topic, Topics } from '../topics.ts';
+import { SendAnswers } from './send-answer.ts';
+import { createTopicToSend, type SendCommand, type SendSlots } from './send-topic.ts';
 
 export interface SendParts {
   readonly store: Pick<MessageStore, 'put' | 'putBatch'>;
@@ -57,15 +53,16 @@ export interface SendParts {
   };
 }
 
-type SendCommand = 'sendMessage' | 'sendMessageV2' | 'sendBatchMessage';
-type Slots = Omit<ReturnType<typeof slotsOf<'sendMessageV2'>>, 'brokerName'>;
-
 /** Version code of 3.4.9, from which on clients may limit retries themselves. */
 export const versionWithMaxReconsumeTimes = 121;
 
 export function sendHandlers(parts: SendParts): HandlersOf<'broker', SendCommand> {
   const { store, writer, topics, groups, locks, counters, uniqueKeys, messageId, clock, random, config } = parts;
-  const replyExtra = { MSG_REGION: config.regionId, TRACE_ON: String(config.traceOn) };
+  const topicToSend = createTopicToSend(topics, config);
+  const answers = new SendAnswers(counters, messageId, {
+    MSG_REGION: config.regionId,
+    TRACE_ON: String(config.traceOn),
+  });
   const added: readonly (readonly [string, string])[] = [
     [PropertyName.MSG_REGION, config.regionId],
     [PropertyName.TRACE_ON, String(config.traceOn)],
@@ -94,7 +91,7 @@ export function sendHandlers(parts: SendParts): HandlersOf<'broker', SendCommand
     waitForDurable: true,
   };
 
-  function receive(slots: Slots, header: HeaderView, body: Uint8Array, call: Call<SendCommand>): undefined {
+  function receive(slots: SendSlots, header: HeaderView, body: Uint8Array, call: Call<SendCommand>): undefined {
     const acceptFromMs = config.startAcceptSendRequestTimeStamp;
     if (acceptFromMs > 0 && clock.wallMs() < acceptFromMs) {
       throw new ResponseError(
@@ -120,36 +117,8 @@ export function sendHandlers(parts: SendParts): HandlersOf<'broker', SendCommand
     return sendOne(slots, header, body, call, topic, queueId);
   }
 
-  /** The topic, created when it may be. Checks in Apache's order: permission, name, closed topics, existence. */
-  function topicToSend(slots: Slots, header: HeaderView): Topic {
-    const name = header.name(slots.topic);
-    const topic = topics.get(name);
-    if ((config.brokerPermission & Perm.WRITE) === 0 && topic?.order === true) {
-      throw new ResponseError(ResponseCode.NO_PERMISSION, 'the broker sending message is forbidden (brokerPermission)');
-    }
-    if (topic !== undefined) {
-      if (topic.sendRefusal === undefined) return topic;
-      throw new ResponseError(topic.sendRefusal.code, topic.sendRefusal.remark);
-    }
-    const problem = checkTopicName(name);
-    if (problem !== undefined) throw new ResponseError(ResponseCode.INVALID_PARAMETER, problem);
-    if (topicsClosedToSend.has(name)) {
-      throw new ResponseError(ResponseCode.NO_PERMISSION, `Sending message to topic[${name}] is forbidden.`);
-    }
-    const isRetry = isRetryTopic(name);
-    const unit = header.bool(slots.unitMode) ? (isRetry ? TopicSysFlag.UNIT_SUB : TopicSysFlag.UNIT) : 0;
-    const template = header.name(slots.defaultTopic);
-    const created = topics.createBySend(name, template, header.i32(slots.defaultTopicQueueNums), unit);
-    if (typeof created !== 'string') return created;
-    if (isRetry) {
-      const retry = topics.createForGroup(name, 1, false, unit);
-      if (typeof retry !== 'string') return retry;
-    }
-    throw new ResponseError(ResponseCode.TOPIC_NOT_EXIST, `topic[${name}] not exist, apply first please! (${created})`);
-  }
-
   /** Header, body and client of a put; the caller adds topic, queue and properties. */
-  function begin(slots: Slots, header: HeaderView, body: Uint8Array, call: Call<SendCommand>, topic: Topic): void {
+  function begin(slots: SendSlots, header: HeaderView, body: Uint8Array, call: Call<SendCommand>, topic: Topic): void {
     const sysFlag = header.i32(slots.sysFlag);
     if ((sysFlag & SysFlag.TRANSACTION_MASK) !== 0) throw transactional();
     if ((sysFlag & (SysFlag.INNER_BATCH | SysFlag.NEED_UNWRAP)) !== 0) {
@@ -169,7 +138,7 @@ export function sendHandlers(parts: SendParts): HandlersOf<'broker', SendCommand
   }
 
   function sendOne(
-    slots: Slots,
+    slots: SendSlots,
     header: HeaderView,
     body: Uint8Array,
     call: Call<SendCommand>,
@@ -201,7 +170,7 @@ export function sendHandlers(parts: SendParts): HandlersOf<'broker', SendCommand
     put.keyHashes = sorted.keyHashes(topic.topicName);
     put.waitForDurable = sorted.waits;
     const transactionId = uniqueKey;
-    store.put(put, (result) => answer(call, topic, queueId, transactionId, result));
+    store.put(put, (result) => answers.one(call, topic, queueId, transactionId, result));
     return undefined;
   }
 
@@ -210,7 +179,7 @@ export function sendHandlers(parts: SendParts): HandlersOf<'broker', SendCommand
    * consumes in order just now, make a dead letter of it (RocketMQ: handleRetryAndDLQ).
    */
   function sendRetry(
-    slots: Slots,
+    slots: SendSlots,
     header: HeaderView,
     body: Uint8Array,
     call: Call<SendCommand>,
@@ -292,14 +261,14 @@ export function sendHandlers(parts: SendParts): HandlersOf<'broker', SendCommand
         properties,
         waitForDurable: properties.get(PropertyName.WAIT)?.toLowerCase() !== 'false',
       },
-      (result) => answer(call, counted, answerQueueId, transactionId, result),
+      (result) => answers.one(call, counted, answerQueueId, transactionId, result),
     );
     return undefined;
   }
 
   /** Each message becomes a record of its own; the batch's properties are not stored (remoting.md 6.5). */
   function sendBatch(
-    slots: Slots,
+    slots: SendSlots,
     header: HeaderView,
     body: Uint8Array,
     call: Call<SendCommand>,
@@ -315,7 +284,7 @@ export function sendHandlers(parts: SendParts): HandlersOf<'broker', SendCommand
     }
     begin(slots, header, body, call, topic);
     const puts = decode(body).map((message) => batchPut(message, name, queueId));
-    store.putBatch(puts, (results) => answerBatch(call, topic, queueId, results));
+    store.putBatch(puts, (results) => answers.batch(call, topic, queueId, results));
     return undefined;
   }
 
@@ -333,62 +302,6 @@ export function sendHandlers(parts: SendParts): HandlersOf<'broker', SendCommand
       keyHashes: sorted.keyHashes(topic),
       waitForDurable: true,
     };
-  }
-
-  function answer(
-    call: Call<SendCommand>,
-    topic: Topic,
-    queueId: number,
-    transactionId: string,
-    result: PutResult,
-  ): void {
-    const failure = failureOf(result);
-    if (failure !== undefined) {
-      counters.sendFailuresTotal++;
-      call.reply({ ...failure, extra: replyExtra });
-      return;
-    }
-    count(topic, 1, result.sizeBytes);
-    call.reply({
-      code: codeOfStored(result),
-      fields: {
-        msgId: messageId(result.physicalOffset),
-        queueId,
-        queueOffset: result.queueOffset,
-        transactionId,
-      },
-      extra: replyExtra,
-    });
-  }
-
-  function answerBatch(call: Call<SendCommand>, topic: Topic, queueId: number, results: readonly PutResult[]): void {
-    const [first] = results;
-    assert(first !== undefined, 'a batch has results');
-    const failure = failureOf(first);
-    if (failure !== undefined) {
-      counters.sendFailuresTotal++;
-      call.reply({ ...failure, extra: replyExtra });
-      return;
-    }
-    let sizeBytes = 0;
-    for (const result of results) sizeBytes += result.sizeBytes;
-    count(topic, results.length, sizeBytes);
-    call.reply({
-      code: codeOfStored(first),
-      fields: {
-        msgId: results.map((result) => messageId(result.physicalOffset)).join(','),
-        queueId,
-        queueOffset: first.queueOffset,
-      },
-      extra: replyExtra,
-    });
-  }
-
-  function count(topic: Topic, messages: number, sizeBytes: number): void {
-    counters.messagesInTotal += messages;
-    counters.bytesInTotal += sizeBytes;
-    topic.counters.messagesIn += messages;
-    topic.counters.bytesIn += sizeBytes;
   }
 
   const slots = slotsOf('sendMessage');
@@ -424,26 +337,4 @@ function transactional(): ResponseError {
     ResponseCode.NO_PERMISSION,
     'transactional messages are not served by this version: send it as a normal message',
   );
-}
-
-/** Code and remark of a message that was not stored (RocketMQ: handlePutMessageResult). */
-function failureOf(result: PutResult): Pick<Reply<SendCommand>, 'code' | 'remark'> | undefined {
-  const remark = result.cause ?? result.status;
-  switch (result.status) {
-    case 'ok':
-    case 'flush disk timeout':
-      return undefined;
-    case 'message illegal':
-      return { code: ResponseCode.MESSAGE_ILLEGAL, remark: `the message is illegal: ${remark}` };
-    case 'service not available':
-      return { code: ResponseCode.SERVICE_NOT_AVAILABLE, remark: `service not available now: ${remark}` };
-    case 'busy':
-      return { code: ResponseCode.SYSTEM_BUSY, remark: `[PC_SYNCHRONIZED]broker busy: ${remark}` };
-    case 'unknown error':
-      return { code: ResponseCode.SYSTEM_ERROR, remark };
-  }
-}
-
-function codeOfStored(result: PutResult): number {
-  return result.status === 'ok' ? ResponseCode.SUCCESS : ResponseCode.FLUSH_DISK_TIMEOUT;
 }
