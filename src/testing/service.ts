@@ -1,5 +1,5 @@
 /** A server process under a supervisor: started anew until it is up, as systemd or Kubernetes would. */
-import type { Env } from '../io/mod.ts';
+import { DiskError, type Env } from '../io/mod.ts';
 import { ProcessEnded, type SimNode } from './sim-node.ts';
 import type { SimWorld } from './sim-world.ts';
 
@@ -45,7 +45,8 @@ export class Service<T> {
     try {
       await this.node.whileAlive(shutDown(running));
     } catch (error) {
-      if (!(error instanceof ProcessEnded)) throw error;
+      if (error instanceof DiskError) this.#lastFailure = error;
+      else if (!(error instanceof ProcessEnded)) throw error;
     }
     this.node.kill();
   }
