@@ -82,7 +82,8 @@ async function forget({ queues, index }: RecoveryParts): Promise<void> {
 async function recoverFrom(parts: RecoveryParts, own: Checkpoint | undefined): Promise<Recovered> {
   const { files, queues, index, checkpoints, cleanStop, log } = parts;
   if (own !== undefined && own.offset >= files.minOffset) {
-    const { units } = await queues.load(own.offset, !cleanStop, log);
+    const { units, whole } = await queues.load(own.offset, !cleanStop, log);
+    if (!whole) throw new Contradiction('a queue file is missing');
     if (units !== own.units) {
       throw new Contradiction(`the queues hold ${units} entries, the checkpoint says ${own.units}`);
     }
@@ -91,7 +92,8 @@ async function recoverFrom(parts: RecoveryParts, own: Checkpoint | undefined): P
   }
   let from = files.minOffset;
   if (cleanStop) {
-    const { physicalEnd } = await queues.load(Number.MAX_SAFE_INTEGER, false, log);
+    const { physicalEnd, whole } = await queues.load(Number.MAX_SAFE_INTEGER, false, log);
+    if (!whole) throw new Contradiction('a queue file is missing');
     if (physicalEnd > from && files.has(physicalEnd)) from = physicalEnd;
     else if (physicalEnd > from) throw new Contradiction(`a queue knows offset ${physicalEnd}, beyond the log`);
     else if (queues.table.count > 0) throw new Contradiction('the queues know no record of the log');
@@ -245,7 +247,7 @@ const gapUnitsAtOnce = 4096;
 const blankUnit = 0x7fff_ffff;
 
 /** A queue whose first record is not its offset 0: what was before has aged out of the log. */
-export async function startQueue(queues: Queues, queue: number, unit: number): Promise<void> {
+async function startQueue(queues: Queues, queue: number, unit: number): Promise<void> {
   if (unit === 0) return;
   const { table } = queues;
   table.minUnit[queue] = unit;

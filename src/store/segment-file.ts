@@ -14,7 +14,7 @@ export function segmentName(start: number): string {
 }
 
 /** Undefined when the name is none of a segment. */
-export function parseSegmentName(name: string): number | undefined {
+function parseSegmentName(name: string): number | undefined {
   if (!/^\d{20}$/.test(name)) return undefined;
   const start = Number(name);
   return Number.isSafeInteger(start) ? start : undefined;

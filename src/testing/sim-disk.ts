@@ -114,8 +114,8 @@ export class SimDisk {
   }
 
   /** The port of one process of this machine. */
-  portOf(process: DiskUser): Disk {
-    return createDiskPort(this, process);
+  portOf(user: DiskUser): Disk {
+    return createDiskPort(this, user);
   }
 
   /** Makes calls fail; the result takes the rule away. */
@@ -175,8 +175,8 @@ export class SimDisk {
    * One call of a process: after its duration `act` runs, or the injected error is met. The machine carries it through
    * when the process has died meanwhile, or not: nobody waits for it.
    */
-  call<T>(process: Owner, operation: DiskOperation, path: string, detail: string, act: () => T): Promise<T> {
-    if (!process.alive) return Promise.reject(new DiskError('ECLOSED', operation, path));
+  call<T>(owner: Owner, operation: DiskOperation, path: string, detail: string, act: () => T): Promise<T> {
+    if (!owner.alive) return Promise.reject(new DiskError('ECLOSED', operation, path));
     return new Promise((resolve, reject) => {
       this.#scheduler.schedule(
         this.#machine,
@@ -184,24 +184,24 @@ export class SimDisk {
         operation,
         `${this.#name}:${path} ${detail}`,
         () => {
-          if (!process.alive && this.#random.chance(0.5)) return;
+          if (!owner.alive && this.#random.chance(0.5)) return;
           const settle = this.#attempt(operation, path, act, resolve, reject);
-          if (process.pausedUntilUs > this.#scheduler.nowUs) this.#scheduler.schedule(process, 0, 'wake', path, settle);
-          else if (process.alive) settle();
+          if (owner.pausedUntilUs > this.#scheduler.nowUs) this.#scheduler.schedule(owner, 0, 'wake', path, settle);
+          else if (owner.alive) settle();
         },
       );
     });
   }
 
   /** As `call`, for a write: checks that the caller left the bytes alone, and may fail half-way. */
-  write(process: Owner, file: FileNode, path: string, bytes: Uint8Array, position: number): Promise<void> {
+  write(owner: Owner, file: FileNode, path: string, bytes: Uint8Array, position: number): Promise<void> {
     const checksum = crc32(bytes);
-    return this.call(process, 'write', path, `${position}+${bytes.length} ${checksum}`, () => {
+    return this.call(owner, 'write', path, `${position}+${bytes.length} ${checksum}`, () => {
       assert(crc32(bytes) === checksum, `${path}: the bytes at ${position} were changed while they were being written`);
       const room = Math.floor(this.capacityBytes / pageBytes) - this.#usage.pages;
       const fits = file.image.newPages(bytes.length, position) <= room;
       const failed = this.#met('write', path) ?? (fits ? undefined : 'ENOSPC');
-      const torn = failed !== undefined || !process.alive;
+      const torn = failed !== undefined || !owner.alive;
       const written = torn ? bytes.subarray(0, this.#random.below(fits ? bytes.length + 1 : 1)) : bytes;
       file.image.write(written, position);
       file.image.modifiedMs = this.#wallMs();
@@ -210,9 +210,9 @@ export class SimDisk {
   }
 
   /** As `call`, for a new size: waits for a sync under way. */
-  async truncate(process: Owner, file: FileNode, path: string, sizeBytes: number): Promise<void> {
+  async truncate(owner: Owner, file: FileNode, path: string, sizeBytes: number): Promise<void> {
     const attempt = () =>
-      this.call(process, 'truncate', path, `${sizeBytes}`, () => {
+      this.call(owner, 'truncate', path, `${sizeBytes}`, () => {
         if (file.image.syncUnderWay) return false;
         file.image.truncate(sizeBytes);
         file.image.modifiedMs = this.#wallMs();
@@ -222,9 +222,9 @@ export class SimDisk {
   }
 
   /** As `call`, for a sync, of which a file has one under way at a time. */
-  async sync(process: Owner, file: FileNode, path: string): Promise<void> {
-    if (!process.alive) throw new DiskError('ECLOSED', 'sync', path);
-    while (file.image.syncUnderWay) await this.call(process, 'stat', path, 'waits for a sync', () => {});
+  async sync(owner: Owner, file: FileNode, path: string): Promise<void> {
+    if (!owner.alive) throw new DiskError('ECLOSED', 'sync', path);
+    while (file.image.syncUnderWay) await this.call(owner, 'stat', path, 'waits for a sync', () => {});
     file.image.beginSync();
     const machine = this.#machine;
     return new Promise((resolve, reject) => {
@@ -232,7 +232,7 @@ export class SimDisk {
         const failed = this.#met('sync', path);
         if (failed === undefined) file.image.endSync();
         else file.image.failSync(this.#random);
-        this.#scheduler.schedule(process, 0, 'synced', path, () => {
+        this.#scheduler.schedule(owner, 0, 'synced', path, () => {
           if (failed === undefined) resolve();
           else reject(new DiskError(failed, 'sync', path));
         });

@@ -98,12 +98,12 @@ export class SimNode {
 
   /** What `work` comes to; rejects when the process ends before it, where `work` itself would never settle. */
   async whileAlive<T>(work: Promise<T>): Promise<T> {
-    const process = this.#process;
-    assert(process.alive, `${this.name} runs`);
+    const owner = this.#process;
+    assert(owner.alive, `${this.name} runs`);
     return Promise.race([
       work,
-      process.ended.then(() => {
-        throw new ProcessEnded(`${process.name} ended`);
+      owner.ended.then(() => {
+        throw new ProcessEnded(`${owner.name} ended`);
       }),
     ]);
   }
@@ -126,25 +126,25 @@ export class SimNode {
 
   #createEnv(): Env {
     const { scheduler, clock, disk, network, log, address, memoryTotalBytes, environment } = this.#machine;
-    const process = this.#process;
-    const random = this.#machine.random.fork(process.name);
+    const owner = this.#process;
+    const random = this.#machine.random.fork(owner.name);
     return {
       clock,
-      timers: createSimTimers(scheduler, process, clock),
-      disk: disk.portOf(process),
-      network: network.portOf(process, address),
+      timers: createSimTimers(scheduler, owner, clock),
+      disk: disk.portOf(owner),
+      network: network.portOf(owner, address),
       random,
-      workers: createSimWorkers(scheduler, process, random.fork(`${process.name} workers`)),
+      workers: createSimWorkers(scheduler, owner, random.fork(`${owner.name} workers`)),
       host: createSimHost({
-        pid: process.pid,
+        pid: owner.pid,
         hostname: this.name,
         address,
         memoryTotalBytes,
         environment,
-        descriptorCountMax: process.descriptorCountMax,
-        descriptorsOpen: () => process.descriptorCount,
+        descriptorCountMax: owner.descriptorCountMax,
+        descriptorsOpen: () => owner.descriptorCount,
       }),
-      log: log.logOf(process.name),
+      log: log.logOf(owner.name),
     };
   }
 }

@@ -11,18 +11,8 @@ import { createNodeRandom } from './random.ts';
 import { createNodeTimers } from './timers.ts';
 import { createNodeWorkers } from './workers.ts';
 
-export type { LogLevel, LogOptions } from './log.ts';
+export type { LogLevel } from './log.ts';
 export { turnOfEventLoop, watchRejections } from './turn.ts';
-export {
-  createNodeClock,
-  createNodeDisk,
-  createNodeHost,
-  createNodeLog,
-  createNodeNetwork,
-  createNodeRandom,
-  createNodeTimers,
-  createNodeWorkers,
-};
 
 /** Every port of one process. `log` is a ready log, or the options of a new one. */
 export function createNodeEnv(options: { log?: Log | LogOptions } = {}): Env {
