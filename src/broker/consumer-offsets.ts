@@ -108,9 +108,12 @@ export class ConsumerOffsets {
     return topics;
   }
 
+  /** Groups that committed an offset in the topic. */
   groupsOf(topic: string): string[] {
     const groups: string[] = [];
-    for (const [group, topics] of this.#groups) if (topics.has(topic)) groups.push(group);
+    for (const [group, topics] of this.#groups) {
+      if ((topics.get(topic)?.committed.size ?? 0) > 0) groups.push(group);
+    }
     return groups;
   }
 

@@ -83,6 +83,7 @@ test(
   withBroker(async ({ ask, send, pull }) => {
     await send();
     await pull({ sysFlag: 5, commitOffset: 1 });
+    await pull({ consumerGroup: 'only-looking' });
     const subscription = { topic: 'T', subString: '*', tagsSet: [], codeSet: [], subVersion: 1, expressionType: 'TAG' };
     const consumer = {
       groupName: 'connected',
