@@ -87,6 +87,7 @@ function faultOf(record: StoredMessage, offset: number): string | undefined {
   if (record.physicalOffset !== offset) return `a record that belongs to offset ${record.physicalOffset}`;
   if (record.topic.includes('\0')) return 'a topic with zeros in it';
   const { properties } = record;
+  if (properties[properties.length - 1] === 0) return 'properties that end in a zero';
   const start = offset + record.sizeBytes - properties.length;
   for (let at = 0; at < properties.length; ) {
     const end = Math.min(properties.length, at + sectorSize - ((start + at) % sectorSize));

@@ -119,10 +119,15 @@ export class Queues {
 
   /**
    * Makes rows of the queues on disk, and cuts off units of records at or beyond `physicalOffset`. Gives the sum of
-   * the units that stay, and the end of the last record that a unit knows.
+   * the units that stay, the end of the last record that a unit knows, and whether no file is missing between others.
    */
-  async load(physicalOffset: number, crashed: boolean, log: Log): Promise<{ units: number; physicalEnd: number }> {
+  async load(
+    physicalOffset: number,
+    crashed: boolean,
+    log: Log,
+  ): Promise<{ units: number; physicalEnd: number; whole: boolean }> {
     let units = 0;
+    let whole = true;
     let physicalEnd = 0;
     for (const { topic, queueIds } of await this.files.list()) {
       if (!isStorableTopicName(topic)) {
@@ -133,10 +138,11 @@ export class Queues {
       for (const queueId of queueIds) {
         const found = await this.#loadQueue(topic, queueId, physicalOffset);
         units += found.end;
+        whole &&= found.whole;
         physicalEnd = Math.max(physicalEnd, found.physicalEnd);
       }
     }
-    return { units, physicalEnd };
+    return { units, physicalEnd, whole };
   }
 
   async #loadQueue(topic: string, queueId: number, physicalOffset: number) {
@@ -158,7 +164,8 @@ export class Queues {
     this.table.visible[queue] = end;
     this.table.nextUnit[queue] = end;
     await this.#cutBehind(topic, queueId, end, starts);
-    return { end, physicalEnd };
+    const whole = starts.every((start, i) => i === 0 || start === (starts[i - 1] ?? 0) + this.files.unitsPerFile);
+    return { end, physicalEnd, whole };
   }
 
   /** The first unit of the file that is unwritten, or of a record at or beyond `physicalOffset`. */
