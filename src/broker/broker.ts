@@ -14,6 +14,7 @@ import { ConsumerOffsets } from './consumer-offsets.ts';
 import { type BrokerCounters, createCounters } from './counters.ts';
 import { firstVersion } from './data-version.ts';
 import { DelayedDelivery } from './delayed-delivery.ts';
+import { descriptorRefusal, reportDescriptors } from './descriptors.ts';
 import { clientHandlers } from './handlers/client.ts';
 import { groupHandlers } from './handlers/group.ts';
 import { lockHandlers } from './handlers/locks.ts';
@@ -30,7 +31,8 @@ import { NameServers } from './name-servers.ts';
 import { QueueLocks } from './queue-locks.ts';
 import { Registration } from './registration.ts';
 import { SubscriptionGroups } from './subscription-groups.ts';
-import { type TopicCounters, Topics } from './topics.ts';
+import type { TopicCounters } from './topic.ts';
+import { Topics } from './topics.ts';
 import { Traffic } from './traffic.ts';
 
 export interface BrokerStats {
@@ -291,33 +293,6 @@ async function endpointOf({ network }: Pick<Env, 'network'>, config: BrokerConfi
   const probe = await network.listen(endpoint, (connection) => connection.destroy());
   await probe.close();
   return { host: config.bindAddress, port: probe.local.port };
-}
-
-/** Descriptors that are kept for the log, the index and connections. */
-const descriptorsReserved = 128;
-/** A limit below it is reported at start: each connection and each busy queue takes one. */
-const descriptorsWanted = 4096;
-
-function reportDescriptors({ host, log }: Pick<Env, 'host' | 'log'>): void {
-  const limit = host.fileDescriptors()?.limit ?? descriptorsWanted;
-  if (limit >= descriptorsWanted) return;
-  log.warn(
-    'broker.descriptors-low',
-    { limit, wanted: descriptorsWanted },
-    `only ${limit} files and connections may be open at once: raise the limit (ulimit -n), better to 65536 or more`,
-  );
-}
-
-/**
- * Out of descriptors, new queues could not be opened, and their messages would be acknowledged but never found (Apache
- * goes on there): new queues are refused instead.
- */
-function descriptorRefusal({ host }: Pick<Env, 'host'>): string | undefined {
-  const descriptors = host.fileDescriptors();
-  if (descriptors === undefined) return undefined;
-  const { limit, open } = descriptors;
-  if (limit - open >= descriptorsReserved) return undefined;
-  return `no new queues: ${open} of ${limit} file descriptors are open; raise the limit (ulimit -n)`;
 }
 
 function busiest(topics: Topics): BrokerStats['topics'] {

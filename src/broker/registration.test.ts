@@ -6,7 +6,8 @@ import { SimWorld } from '../testing/mod.ts';
 import { asObject } from './json-state.ts';
 import { NameServers } from './name-servers.ts';
 import { Registration } from './registration.ts';
-import { plainTopic, Topics } from './topics.ts';
+import { plainTopic } from './topic.ts';
+import { Topics } from './topics.ts';
 
 interface Told {
   address: string;

@@ -4,7 +4,8 @@ import type { RemotingClient } from '../remoting/mod.ts';
 import { stepVersion } from './data-version.ts';
 import { asObject } from './json-state.ts';
 import type { NameServers } from './name-servers.ts';
-import { configOf, type Topic, type Topics } from './topics.ts';
+import { configOf, type Topic } from './topic.ts';
+import type { Topics } from './topics.ts';
 
 /**
  * Tells all name servers what this broker has: everything at start and each half minute, changed topics at once. Each

@@ -43,6 +43,11 @@ const systemGroups = [
   `${systemGroupPrefix}TRANS`,
 ];
 
+/** Groups that belong to the system or to Apache's tools, and not to users. */
+export function isSystemGroup(name: string): boolean {
+  return name.startsWith(systemGroupPrefix) || systemGroups.includes(name);
+}
+
 /** What decides on automatic creation; read at each use, since it may change at run time. */
 export interface GroupRules {
   readonly autoCreateSubscriptionGroup: boolean;

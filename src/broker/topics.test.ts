@@ -5,7 +5,8 @@ import type { Disk } from '../io/mod.ts';
 import { readStateFile, StateFile } from '../io/mod.ts';
 import { SimWorld } from '../testing/mod.ts';
 import { asObject } from './json-state.ts';
-import { plainTopic, type Topic, type TopicRules, Topics } from './topics.ts';
+import { plainTopic, type Topic, type TopicRules } from './topic.ts';
+import { Topics } from './topics.ts';
 
 const path = '/store/config/topics.json';
 const rules: TopicRules = {

@@ -3,7 +3,8 @@ import { type HandlersOf, ResponseCode, ResponseError, slotsOf } from '../../rem
 import type { MessageStore } from '../../store/mod.ts';
 import type { ConsumerOffsets } from '../consumer-offsets.ts';
 import type { SubscriptionGroups } from '../subscription-groups.ts';
-import { queueNumsMax, type Topics } from '../topics.ts';
+import { queueNumsMax } from '../topic.ts';
+import type { Topics } from '../topics.ts';
 
 type OffsetCommand =
   | 'queryConsumerOffset'

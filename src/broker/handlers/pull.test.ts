@@ -232,3 +232,17 @@ test(
     assert.equal(broker.stats().remoting.inFlight, 0);
   }),
 );
+
+test(
+  'where pull consumers are rejected, only members of a group that is pushed to may pull, and the system itself',
+  withBroker(
+    async (broker) => {
+      await broker.send();
+      assert.equal((await broker.pull()).code, 24);
+      assert.equal((await broker.pull({ consumerGroup: 'TOOLS_CONSUMER' })).code, 0);
+      await heartbeat(broker);
+      assert.equal((await broker.pull()).code, 0);
+    },
+    { properties: { rejectPullConsumerEnable: 'true' } },
+  ),
+);

@@ -3,7 +3,7 @@
  * (RocketMQ: PullMessageProcessor, DefaultPullMessageResultHandler).
  */
 import type { Log } from '../../io/mod.ts';
-import { Perm, PullSysFlag } from '../../message/mod.ts';
+import { PullSysFlag } from '../../message/mod.ts';
 import {
   type Call,
   type HandlersOf,
@@ -14,29 +14,23 @@ import {
   slotsOf,
 } from '../../remoting/mod.ts';
 import type { GetResult, GetStatus, MessageStore } from '../../store/mod.ts';
-import type { ClientRegistry, Subscription } from '../client-registry.ts';
+import type { Subscription } from '../client-registry.ts';
 import type { ConsumerOffsets } from '../consumer-offsets.ts';
 import type { BrokerCounters } from '../counters.ts';
 import type { LongPolling } from '../long-polling.ts';
-import { isTagType, subscriptionOf } from '../subscription.ts';
-import type { SubscriptionGroup, SubscriptionGroups } from '../subscription-groups.ts';
-import type { Topic, Topics } from '../topics.ts';
+import type { SubscriptionGroup } from '../subscription-groups.ts';
+import type { Topic } from '../topic.ts';
+import { Forbidden, type Pull, type PullCheckParts, PullChecks } from './pull-checks.ts';
 
-export interface PullParts {
+export interface PullParts extends PullCheckParts {
   readonly store: Pick<MessageStore, 'get'>;
-  readonly topics: Topics;
-  readonly groups: SubscriptionGroups;
-  readonly registry: ClientRegistry;
   readonly offsets: ConsumerOffsets;
   readonly polling: LongPolling;
   readonly counters: BrokerCounters;
   readonly log: Log;
-  readonly config: {
-    readonly brokerPermission: number;
-    readonly litePullMessageEnable: boolean;
+  readonly config: PullCheckParts['config'] & {
     readonly longPollingEnable: boolean;
     readonly shortPollingTimeMills: number;
-    readonly rejectPullConsumerEnable: boolean;
     readonly slaveReadEnable: boolean;
   };
 }
@@ -44,47 +38,20 @@ export interface PullParts {
 type PullCommand = 'pullMessage' | 'litePullMessage';
 type PullCall = Call<PullCommand>;
 
-/** The request, kept while it is held. */
-interface Pull {
-  readonly group: string;
-  readonly topic: string;
-  readonly queueId: number;
-  readonly offset: number;
-  readonly maxMessages: number;
-  readonly sysFlag: number;
-  readonly commitOffset: number;
-  readonly holdMs: number;
-  readonly expression: string;
-  readonly expressionType: string;
-  readonly subVersion: number;
-  readonly lite: boolean;
-}
-
 /** Messages of one answer; the store's own limits lie below it. */
 const messagesMax = 4096;
 /** How long a pull may be held; clients ask for 15 to 20 s. */
 const holdMaxMs = 30 * 60_000;
 
-/** Who forbids it, in the answer's header (RocketMQ: ForbiddenType). */
-const ForbiddenType = { BROKER: 1, GROUP: 2, TOPIC: 3, BROADCASTING: 4, SUBSCRIPTION: 5 } as const;
-
-/** A refusal that carries the header field forbiddenType. */
-class Forbidden extends ResponseError {
-  readonly forbiddenType: number;
-  constructor(forbiddenType: number, remark: string) {
-    super(ResponseCode.NO_PERMISSION, remark);
-    this.forbiddenType = forbiddenType;
-  }
-}
-
 export function pullHandlers(parts: PullParts): HandlersOf<'broker', PullCommand> {
-  const { store, topics, groups, registry, offsets, polling, counters, log, config } = parts;
+  const { store, offsets, polling, counters, log, config } = parts;
+  const checks = new PullChecks(parts);
 
   /** `first`: it has not been held yet. Answers by the call, or holds it. */
   function pull(request: Pull, call: PullCall, first: boolean): void {
-    const group = groupToPull(request);
-    const topic = topicToPull(request);
-    const subscription = subscriptionToPull(request, group, call);
+    const group = checks.group(request);
+    const topic = checks.topic(request);
+    const subscription = checks.subscription(request, group, call.peer);
     const result = store.get({
       topic: request.topic,
       queueId: request.queueId,
@@ -100,105 +67,6 @@ export function pullHandlers(parts: PullParts): HandlersOf<'broker', PullCommand
       (late) => answer(request, call, first, group, topic, subscription, late),
       (cause) => fail(call, cause),
     );
-  }
-
-  function groupToPull(request: Pull): SubscriptionGroup {
-    if ((config.brokerPermission & Perm.READ) === 0) {
-      throw new Forbidden(ForbiddenType.BROKER, 'the broker pulling message is forbidden (brokerPermission)');
-    }
-    if (request.lite && !config.litePullMessageEnable) {
-      throw new Forbidden(
-        ForbiddenType.BROKER,
-        'the broker for lite pull consumer is forbidden (litePullMessageEnable)',
-      );
-    }
-    const group = groups.findOrCreate(request.group);
-    if (group === undefined) {
-      throw new ResponseError(
-        ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST,
-        `subscription group [${request.group}] does not exist: create it, or allow autoCreateSubscriptionGroup`,
-      );
-    }
-    if (!group.consumeEnable) {
-      throw new Forbidden(ForbiddenType.GROUP, `subscription group no permission, ${request.group}`);
-    }
-    return group;
-  }
-
-  function topicToPull(request: Pull): Topic {
-    const topic = topics.get(request.topic);
-    if (topic === undefined) {
-      throw new ResponseError(ResponseCode.TOPIC_NOT_EXIST, `topic[${request.topic}] not exist, apply first please!`);
-    }
-    if ((topic.perm & Perm.READ) === 0) {
-      throw new Forbidden(ForbiddenType.TOPIC, `the topic[${request.topic}] pulling message is forbidden`);
-    }
-    if (request.queueId < 0 || request.queueId >= topic.readQueueNums) {
-      throw new ResponseError(
-        ResponseCode.INVALID_PARAMETER,
-        `queueId[${request.queueId}] is illegal, topic:[${request.topic}] topicConfig.readQueueNums:[${topic.readQueueNums}]`,
-      );
-    }
-    return topic;
-  }
-
-  function subscriptionToPull(request: Pull, group: SubscriptionGroup, call: PullCall): Subscription {
-    const subscription =
-      (request.sysFlag & PullSysFlag.SUBSCRIPTION) !== 0 ? ownSubscription(request) : groupSubscription(request, group);
-    if (config.rejectPullConsumerEnable) {
-      const consumers = registry.consumerGroup(request.group);
-      if (consumers?.consumeType !== 'CONSUME_PASSIVELY' && consumers?.clients.has(call.peer.id) !== true) {
-        throw new ResponseError(
-          ResponseCode.SUBSCRIPTION_NOT_EXIST,
-          `the consumer's group info not exist, or the pull consumer is rejected by server: ${request.group}`,
-        );
-      }
-    }
-    return subscription;
-  }
-
-  function ownSubscription(request: Pull): Subscription {
-    if (!isTagType(request.expressionType)) throw noSql(request.expressionType);
-    const subscription = subscriptionOf(request.topic, request.expression, request.subVersion);
-    if (subscription !== undefined) return subscription;
-    throw new ResponseError(
-      ResponseCode.SUBSCRIPTION_PARSE_FAILED,
-      `parse the consumer's subscription failed: ${JSON.stringify(request.expression)} names no tag`,
-    );
-  }
-
-  function groupSubscription(request: Pull, group: SubscriptionGroup): Subscription {
-    const consumers = registry.consumerGroup(request.group);
-    if (consumers === undefined) {
-      throw new ResponseError(
-        ResponseCode.SUBSCRIPTION_NOT_EXIST,
-        `the consumer's group info not exist: no heartbeat of group ${request.group} has come yet`,
-      );
-    }
-    if (!group.consumeBroadcastEnable && consumers.messageModel === 'BROADCASTING') {
-      throw new Forbidden(
-        ForbiddenType.BROADCASTING,
-        `the consumer group[${request.group}] can not consume by broadcast way`,
-      );
-    }
-    if (groups.isReadForbidden(request.group, request.topic)) {
-      throw new Forbidden(
-        ForbiddenType.SUBSCRIPTION,
-        `the consumer group[${request.group}] is forbidden for topic[${request.topic}]`,
-      );
-    }
-    const subscription = consumers.subscriptions.get(request.topic);
-    if (subscription === undefined) {
-      throw new ResponseError(
-        ResponseCode.SUBSCRIPTION_NOT_EXIST,
-        `the consumer's subscription not exist: group ${request.group} does not subscribe to ${request.topic}`,
-      );
-    }
-    if (subscription.subVersion < request.subVersion) {
-      throw new ResponseError(ResponseCode.SUBSCRIPTION_NOT_LATEST, "the consumer's subscription not latest");
-    }
-    if (!isTagType(subscription.expressionType)) throw noSql(subscription.expressionType);
-    return subscription;
   }
 
   function answer(
@@ -334,13 +202,6 @@ function refusalReply(error: ResponseError): Reply<PullCommand> {
   const reply: Reply<PullCommand> = { code: error.code, remark: error.message };
   if (error instanceof Forbidden) reply.fields = { forbiddenType: error.forbiddenType };
   return reply;
-}
-
-function noSql(expressionType: string): ResponseError {
-  return new ResponseError(
-    ResponseCode.SYSTEM_ERROR,
-    `The broker does not support consumer to filter message by ${expressionType}`,
-  );
 }
 
 /** The table of behaviour.md 5. */

@@ -3,7 +3,7 @@ import { assert } from '../../common/mod.ts';
 import { type Call, type Reply, ResponseCode } from '../../remoting/mod.ts';
 import type { PutResult } from '../../store/mod.ts';
 import type { BrokerCounters } from '../counters.ts';
-import type { Topic } from '../topics.ts';
+import type { Topic } from '../topic.ts';
 import type { SendCommand } from './send-topic.ts';
 
 export class SendAnswers {

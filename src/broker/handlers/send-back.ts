@@ -17,7 +17,8 @@ import type { MessageStore, PutResult } from '../../store/mod.ts';
 import type { BrokerCounters } from '../counters.ts';
 import type { MessageWriter } from '../message-writer.ts';
 import { retryQueueNumsMax, type SubscriptionGroups } from '../subscription-groups.ts';
-import type { Topic, Topics } from '../topics.ts';
+import type { Topic } from '../topic.ts';
+import type { Topics } from '../topics.ts';
 import { versionWithMaxReconsumeTimes } from './send.ts';
 
 export function sendBackHandlers(parts: {

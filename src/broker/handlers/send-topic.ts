@@ -1,7 +1,8 @@
 /** The topic that a send goes to, created when it may be (RocketMQ: AbstractSendMessageProcessor.msgCheck). */
 import { checkTopicName, isRetryTopic, Perm, TopicSysFlag, topicsClosedToSend } from '../../message/mod.ts';
 import { type HeaderView, ResponseCode, ResponseError, type slotsOf } from '../../remoting/mod.ts';
-import type { Topic, Topics } from '../topics.ts';
+import type { Topic } from '../topic.ts';
+import type { Topics } from '../topics.ts';
 
 export type SendCommand = 'sendMessage' | 'sendMessageV2' | 'sendBatchMessage';
 /** The rows of the three commands name the same fields. */

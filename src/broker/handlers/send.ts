@@ -29,7 +29,8 @@ import { delayLevelOf, type MessageWriter } from '../message-writer.ts';
 import type { QueueLocks } from '../queue-locks.ts';
 import { SendProperties } from '../send-properties.ts';
 import type { SubscriptionGroups } from '../subscription-groups.ts';
-import type { Topic, Topics } from '../topics.ts';
+import type { Topic } from '../topic.ts';
+import type { Topics } from '../topics.ts';
 import { SendAnswers } from './send-answer.ts';
 import { createTopicToSend, type SendCommand, type SendSlots } from './send-topic.ts';
 

@@ -6,7 +6,8 @@ import type { MessageStore } from '../../store/mod.ts';
 import { changeAttributes, parseAttributeChanges, topicAttributes } from '../attributes.ts';
 import type { ConsumerOffsets } from '../consumer-offsets.ts';
 import { pageOf } from '../pages.ts';
-import { configOf, type TopicConfig, type Topics } from '../topics.ts';
+import { configOf, type TopicConfig } from '../topic.ts';
+import type { Topics } from '../topics.ts';
 import { jsonBody } from './bodies.ts';
 
 type TopicCommand =
