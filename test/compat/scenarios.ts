@@ -75,6 +75,11 @@ const binary: ScenarioGroup = {
   threads: 1,
   jvm: ['-Drocketmq.serialize.type=ROCKETMQ'],
 };
+const mqadmin: ScenarioGroup = {
+  name: 'mqadmin',
+  scenarios: ['mqadmin-topics', 'mqadmin-messages', 'mqadmin-groups', 'mqadmin-cluster'],
+  threads: 1,
+};
 const restarts: ScenarioGroup = {
   name: 'restarts',
   scenarios: ['restart-keeps-state', 'restart-under-load', 'kill-under-load'],
@@ -85,6 +90,7 @@ export const scenarioGroups: readonly ScenarioGroup[] = [
   { name: 'core', scenarios: core, threads: 12 },
   json,
   binary,
+  mqadmin,
   restarts,
 ];
 

@@ -22,6 +22,7 @@ import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageDecoder;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.remoting.protocol.RemotingCommand;
+import org.apache.rocketmq.remoting.protocol.RequestCode;
 
 /** What fills a store for the golden files, and what a store holds in the eyes of the official decoder. */
 final class GoldenScenarios {
@@ -29,7 +30,11 @@ final class GoldenScenarios {
     }
 
     static void register(Map<String, Scenario> scenarios) {
-        scenarios.put("golden-load", GoldenScenarios::load);
+        scenarios.put("store-load", GoldenScenarios::load);
+        scenarios.put("golden-load", run -> {
+            load(run);
+            transactions(run);
+        });
         scenarios.put("store-contents", GoldenScenarios::storeContents);
     }
 
@@ -74,23 +79,20 @@ final class GoldenScenarios {
         run.awaitOrFail(20, "the delayed message is delivered", () ->
             run.admin().maxOffset(run.queue("Delayed", 0)) == 1);
 
-        transactions(run);
-
         // Progress of a group, and a retry.
         for (int queue = 0; queue < 4; queue++) {
             PullScenarios.pull(run, "Readers", "Plain", queue, 0, 32, "*");
-            run.wire().call(run.broker, org.apache.rocketmq.remoting.protocol.RequestCode.UPDATE_CONSUMER_OFFSET,
+            run.wire().call(run.broker, RequestCode.UPDATE_CONSUMER_OFFSET,
                 "consumerGroup", "Readers", "topic", "Plain", "queueId", queue, "commitOffset", 10 + queue);
         }
         MessageExt first = Facts.records(PullScenarios.pull(run, "Readers", "Plain", 0, 0, 1, "*")).iterator().next();
         RemotingCommand back = run.wire().call(run.broker,
-            org.apache.rocketmq.remoting.protocol.RequestCode.CONSUMER_SEND_MSG_BACK, "group", "Readers",
+            RequestCode.CONSUMER_SEND_MSG_BACK, "group", "Readers",
             "offset", first.getCommitLogOffset(), "delayLevel", 1, "originMsgId", "ID", "originTopic", "Plain",
             "unitMode", false);
         run.expect(back.getCode() == 0, "the message is sent back");
         run.awaitOrFail(20, "the retry is delivered", () ->
             run.admin().maxOffset(run.queue("%RETRY%Readers", 0)) == 1);
-        Thread.sleep(1500);
     }
 
     private static void transactions(Run run) throws Exception {
@@ -117,6 +119,7 @@ final class GoldenScenarios {
             LocalTransactionState.ROLLBACK_MESSAGE);
         run.awaitOrFail(20, "the committed message is visible", () ->
             run.admin().maxOffset(run.queue("Transactions", 0)) == 1);
+        Thread.sleep(1500);
     }
 
     /**
@@ -169,7 +172,7 @@ final class GoldenScenarios {
         return facts;
     }
 
-    /** All that users' topics hold, queue by queue: two servers that show the same have the same store. */
+    /** All that users' topics hold, queue by queue, and where a group is: equal for two servers with the same store. */
     private static void storeContents(Run run) throws Exception {
         TreeSet<String> topics = new TreeSet<>();
         run.awaitOrFail(40, "the name server lists the topics", () -> {
@@ -189,6 +192,18 @@ final class GoldenScenarios {
             }
         }
         run.saw("queues", queues);
+        Map<String, Object> progress = new TreeMap<>();
+        for (int queue = 0; queue < 4; queue++) {
+            progress.put("Plain " + queue, Facts.answer(run.wire().call(run.broker,
+                RequestCode.QUERY_CONSUMER_OFFSET, "consumerGroup", "Readers",
+                "topic", "Plain", "queueId", queue)));
+        }
+        run.saw("progress of Readers", progress);
+        DefaultMQProducer producer = run.producer();
+        run.saw("by key", producer.queryMessage("Plain", "key7", 8, 0, System.currentTimeMillis() + 60_000)
+            .getMessageList().size());
+        run.saw("next offset", producer.send(new Message("Plain", "one more".getBytes(StandardCharsets.UTF_8)),
+            run.queue("Plain", 0)).getQueueOffset());
     }
 
     private static String contents(Run run, String topic, int queue) throws Exception {

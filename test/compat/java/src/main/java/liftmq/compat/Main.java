@@ -37,6 +37,7 @@ public final class Main {
         RetryScenarios.register(SCENARIOS);
         RefusalScenarios.register(SCENARIOS);
         QueryScenarios.register(SCENARIOS);
+        AdminScenarios.register(SCENARIOS);
         RestartScenarios.register(SCENARIOS);
         GoldenScenarios.register(SCENARIOS);
     }

@@ -7,7 +7,6 @@ import java.util.concurrent.ConcurrentSkipListSet;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
-import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendStatus;
 import org.apache.rocketmq.common.message.Message;
@@ -83,13 +82,8 @@ final class RestartScenarios {
         run.awaitOrFail(30, "all are consumed", () -> inbox.count() >= 21);
         consumer.shutdown();
         Main.control("restart");
-        run.awaitOrFail(40, "the route is there again", () -> {
-            try {
-                return run.admin().maxOffset(run.queue(run.topic(), 0)) == 11;
-            } catch (MQClientException notYet) {
-                return false;
-            }
-        });
+        run.awaitOrFail(40, "the queue is there again", () ->
+            run.admin().maxOffset(run.queue(run.topic(), 0)) == 11);
         run.saw("max offset 1", run.admin().maxOffset(run.queue(run.topic(), 1)));
         run.saw("by unique key", Inbox.text(producer.viewMessage(run.topic(), id)));
         run.saw("route", run.admin().examineTopicRouteInfo(run.topic()).getQueueDatas());

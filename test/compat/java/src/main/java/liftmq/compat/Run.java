@@ -12,6 +12,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.rocketmq.client.ClientConfig;
 import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.exception.MQBrokerException;
+import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.common.TopicConfig;
@@ -93,12 +95,19 @@ final class Run implements AutoCloseable {
         return failures.isEmpty();
     }
 
-    /** Waits until the condition holds, at most so many seconds; says whether it came to hold. */
+    /**
+     * Waits until the condition holds, at most so many seconds; says whether it came to hold. What is asked for may not
+     * be known yet: until then a refusal means that it does not hold.
+     */
     boolean await(int seconds, Callable<Boolean> condition) throws Exception {
         long deadline = System.nanoTime() + seconds * 1_000_000_000L;
         while (System.nanoTime() < deadline) {
-            if (condition.call()) {
-                return true;
+            try {
+                if (condition.call()) {
+                    return true;
+                }
+            } catch (MQClientException | MQBrokerException notYet) {
+                Thread.sleep(200);
             }
             Thread.sleep(20);
         }
@@ -167,13 +176,8 @@ final class Run implements AutoCloseable {
     /** Creates the topic on the broker, and waits until the name server knows it. */
     void createTopic(String topic, int queueCount) throws Exception {
         admin().createAndUpdateTopicConfig(broker, new TopicConfig(topic, queueCount, queueCount));
-        awaitOrFail(10, "the name server knows " + topic, () -> {
-            try {
-                return !admin().examineTopicRouteInfo(topic).getQueueDatas().isEmpty();
-            } catch (org.apache.rocketmq.client.exception.MQClientException unknown) {
-                return false;
-            }
-        });
+        awaitOrFail(10, "the name server knows " + topic, () ->
+            !admin().examineTopicRouteInfo(topic).getQueueDatas().isEmpty());
     }
 
     MessageQueue queue(String topic, int queueId) {
