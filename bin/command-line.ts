@@ -1,5 +1,6 @@
 /** Commands and flags. What runs is loaded only once it is known that something runs: `--help` is quick. */
 import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseProperties } from '../src/common/mod.ts';
 import type { Endpoint } from '../src/io/mod.ts';
@@ -36,6 +37,16 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     .action(async ({ namesrv }: { namesrv: string }) => {
       const { hello } = await import('./hello.ts');
       await hello(namesrv.split(';'));
+    });
+  program
+    .command('truncate')
+    .description('cut a commit log that a start refuses as damaged; what follows the offset is lost')
+    .requiredOption('--commit-log <dir>', 'directory of the commit log, inside the store unless --store says where')
+    .requiredOption('--offset <number>', 'where to cut, as the start said', Number)
+    .option('--store <dir>', 'directory of the store (storePathRootDir)')
+    .action(async ({ commitLog, offset, store }: { commitLog: string; offset: number; store?: string }) => {
+      const { truncate } = await import('./truncate.ts');
+      await truncate(store ?? dirname(resolve(commitLog)), resolve(commitLog), offset);
     });
   await program.parseAsync(argv);
 }

@@ -11,3 +11,4 @@ export type {
 } from './message-store.ts';
 export { openStore } from './store.ts';
 export { storeConfigRows } from './store-config.ts';
+export { truncateLog } from './truncate-log.ts';

@@ -272,7 +272,7 @@ async function cutTail(parts: RecoveryParts, item: LogItem & { kind: 'end' }): P
       throw new Error(
         `${files.pathOf(start)} is damaged at offset ${item.offset} (${item.why}), and a valid record follows at ` +
           `${survivor}. Restore the file from a copy, or cut the log there, which loses what follows: ` +
-          `liftmq store truncate --offset ${item.offset}`,
+          `liftmq truncate --commit-log ${files.directory} --offset ${item.offset}`,
       );
     }
   }
