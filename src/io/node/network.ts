@@ -116,16 +116,41 @@ function connect(
   });
 }
 
-/** Where a socket's bytes go: known to the socket before there is somebody to take them. */
+/**
+ * Where a socket's bytes go: known to the socket before there is somebody to take them.
+ *
+ * A socket that reads into a buffer of ours forgets a `pause` that comes before a `resume` took effect, and would read
+ * on for ever: what it reads while paused is kept (one read, since the answer `false` stops it) until `resume`.
+ */
 class Sink {
   take: ((bytes: Uint8Array) => void) | undefined;
+  #paused = false;
+  #kept: Buffer | undefined;
   readonly onread = {
     buffer: readBuffer,
     callback: (size: number): boolean => {
-      this.take?.(readBuffer.subarray(0, size));
-      return true;
+      this.accept(readBuffer.subarray(0, size));
+      return !this.#paused;
     },
   };
+
+  accept(bytes: Buffer): void {
+    if (!this.#paused) this.take?.(bytes);
+    else this.#kept = this.#kept === undefined ? Buffer.from(bytes) : Buffer.concat([this.#kept, bytes]);
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  /** False when the taker paused again over what was kept. */
+  resume(): boolean {
+    this.#paused = false;
+    const kept = this.#kept;
+    this.#kept = undefined;
+    if (kept !== undefined) this.take?.(kept);
+    return !this.#paused;
+  }
 }
 
 /**
@@ -136,7 +161,7 @@ function readingInto(sink: Sink, accepted: net.Socket): net.Socket {
   const inner = accepted as unknown as { _handle?: { useUserBuffer?: unknown } | null };
   const handle = inner._handle;
   if (typeof handle?.useUserBuffer !== 'function') {
-    accepted.on('data', (bytes) => sink.take?.(bytes as Buffer));
+    accepted.on('data', (bytes) => sink.accept(bytes as Buffer));
     accepted.pause();
     return accepted;
   }
@@ -201,11 +226,12 @@ class NodeConnection implements Connection {
   }
 
   pause(): void {
+    this.#sink.pause();
     this.#socket.pause();
   }
 
   resume(): void {
-    this.#socket.resume();
+    if (this.#sink.resume()) this.#socket.resume();
   }
 
   end(): void {
@@ -213,7 +239,7 @@ class NodeConnection implements Connection {
     this.#ended = true;
     this.#socket.end();
     // What still arrives is read and dropped: closing over unread bytes would reset what the peer has yet to read.
-    this.#socket.resume();
+    this.resume();
     this.#linger = setTimeout(() => this.#socket.destroy(), lingerMs);
   }
 
