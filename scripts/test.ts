@@ -19,7 +19,7 @@ const steps: readonly { title: string; command: string; args: readonly string[] 
   {
     title: 'architecture, units, properties, simulation',
     command: process.execPath,
-    args: ['--test', ...testFiles],
+    args: ['--test', '--test-timeout=150000', ...testFiles],
   },
 ];
 
