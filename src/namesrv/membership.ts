@@ -1,4 +1,4 @@
-import type { Clock, Log, Workers } from '../io/mod.ts';
+import type { Clock, Log, Timers, Workers } from '../io/mod.ts';
 import { ResponseCode, ResponseError } from '../remoting/mod.ts';
 import { type BrokerConnection, brokerKey, type LiveBroker } from './broker-liveness.ts';
 import { limits } from './limits.ts';
@@ -33,6 +33,7 @@ export class Membership {
   readonly #tables: BrokerTables;
   readonly #config: MembershipConfig;
   readonly #clock: Clock;
+  readonly #timers: Timers;
   readonly #workers: Workers;
   readonly #log: Log;
   readonly #announce: (change: MinBrokerChange) => void;
@@ -41,12 +42,13 @@ export class Membership {
   readonly #watched = new WeakSet<BrokerConnection>();
 
   constructor(
-    ports: { clock: Clock; workers: Workers; log: Log },
+    ports: { clock: Clock; timers: Timers; workers: Workers; log: Log },
     tables: BrokerTables,
     config: MembershipConfig,
     announce: (change: MinBrokerChange) => void,
   ) {
     this.#clock = ports.clock;
+    this.#timers = ports.timers;
     this.#workers = ports.workers;
     this.#log = ports.log;
     this.#tables = tables;
@@ -101,14 +103,14 @@ export class Membership {
     }
   }
 
-  #apply(registration: Registration): RegisterResult {
+  #apply(registration: Registration): RegisterResult | Promise<RegisterResult> {
     const { cluster, address, connection } = registration;
     const known = this.#tables.liveness.get(cluster, address);
-    const result = registerBroker(this.#tables, registration, {
+    const steps = registerBroker(this.#tables, registration, {
       nowMs: this.#clock.monotonicMs(),
       deleteMissingTopics: this.#config.deleteTopicWithBrokerRegistration,
     });
-    for (const change of result.minBrokerChanges) this.#announce(change);
+    const first = steps.next();
     const broker = this.#tables.liveness.get(cluster, address);
     if (broker === undefined) {
       this.#log.warn(
@@ -123,6 +125,20 @@ export class Membership {
       this.#watched.add(connection);
       connection.onClose(() => this.#connectionClosed(connection));
     }
+    return first.done ? this.#registered(first.value) : this.#applyRest(steps);
+  }
+
+  /** Others get their turn between two slices. */
+  async #applyRest(steps: ReturnType<typeof registerBroker>): Promise<RegisterResult> {
+    for (;;) {
+      await new Promise<void>((resolve) => this.#timers.soon(resolve));
+      const step = steps.next();
+      if (step.done) return this.#registered(step.value);
+    }
+  }
+
+  #registered(result: RegisterResult): RegisterResult {
+    for (const change of result.minBrokerChanges) this.#announce(change);
     return result;
   }
 

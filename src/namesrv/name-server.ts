@@ -63,7 +63,7 @@ export async function startNameServer(
     }
   }
 
-  const membership = new Membership({ clock, workers, log }, tables, config.values, announce);
+  const membership = new Membership({ clock, timers, workers, log }, tables, config.values, announce);
   const server = await startRemotingServer({
     network,
     timers,

@@ -26,7 +26,7 @@ interface Example extends Partial<Omit<Registration, 'body'>> {
 }
 
 /** Registers broker-a of cluster c at 10.0.0.1:10911 with topics (name → perm) A and B, unless told otherwise. */
-function register(tables: BrokerTables, example: Example = {}): RegisterResult {
+function beginToRegister(tables: BrokerTables, example: Example = {}): ReturnType<typeof registerBroker> {
   const { topics = { A: 6, B: 6 }, version = 1, stateVersion = 0, filterServers, ...rest } = example;
   const { deleteMissingTopics = false, nowMs = 0, ...identity } = rest;
   const names = Object.keys(topics);
@@ -58,6 +58,15 @@ function register(tables: BrokerTables, example: Example = {}): RegisterResult {
     },
     { nowMs, deleteMissingTopics },
   );
+}
+
+/** The same, to the end. */
+function register(tables: BrokerTables, example: Example = {}): RegisterResult {
+  const steps = beginToRegister(tables, example);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
 }
 
 function unregister(tables: BrokerTables, address: string): ReturnType<typeof unregisterBroker> {
@@ -252,4 +261,19 @@ test('a broker is lost when it was silent for longer than it promised', () => {
   tables.liveness.heard('c', '10.0.0.2:10911', 11_001);
   assert.deepEqual(expired(121_000), ['10.0.0.2:10911']);
   assert.deepEqual(expired(121_001), ['10.0.0.1:10911', '10.0.0.2:10911']);
+});
+
+test('a large table is written in slices, and one whose broker leaves between two of them leaves nothing behind', () => {
+  const tables = newTables();
+  const topics = Object.fromEntries(Array.from({ length: 2500 }, (_, i) => [`T${i}`, 6]));
+  const steps = beginToRegister(tables, { topics });
+  steps.next();
+  assert.equal(tables.routes.topicCount, 1000);
+  steps.next();
+  assert.equal(tables.routes.topicCount, 2000);
+  unregister(tables, '10.0.0.1:10911');
+  assert.equal(steps.next().done, true);
+  assert.equal(tables.routes.topicCount, 0);
+  register(tables, { topics });
+  assert.equal(tables.routes.topicCount, 2500);
 });

@@ -1,6 +1,6 @@
 /**
- * How brokers join and leave: the rules over the three tables. Everything here is synchronous; what must be told to
- * others comes back as a `MinBrokerChange`.
+ * How brokers join and leave: the rules over the three tables. What must be told to others comes back as a
+ * `MinBrokerChange`.
  *
  * Invariant: each address in a group belongs to one live broker of that name and id. So a departure is bound to the
  * registration that it ends, and a late one (the close of an old connection, an unregistration that was overtaken by a
@@ -56,16 +56,22 @@ export interface RegisterResult {
 const masterId = 0;
 const heartbeatTimeoutMsDefault = 120_000;
 
+/** Topics that are written before others get their turn on the event loop. */
+const topicsPerSlice = 1000;
+
 /**
  * Registers or refreshes a broker. With `deleteMissingTopics`, topics that the table of a broker no longer has go.
  * Throws ResponseError for a table of one topic from a broker that is not registered (such increments follow the first
  * registration only), and over the limits.
+ *
+ * The broker itself is registered by the first step; its topics follow in slices, each step writing one. It ends early
+ * when the registration has been ended, or replaced, between two steps.
  */
-export function registerBroker(
+export function* registerBroker(
   tables: BrokerTables,
   registration: Registration,
   options: { nowMs: number; deleteMissingTopics: boolean },
-): RegisterResult {
+): Generator<undefined, RegisterResult> {
   const { groups, routes, liveness } = tables;
   const { cluster, brokerName, brokerId, address, body } = registration;
   const known = groups.get(brokerName);
@@ -90,17 +96,9 @@ export function registerBroker(
   group.actingMaster = registration.enableActingMaster === true;
   group.zoneName = registration.zoneName;
 
-  if (brokerId === masterId || isPrimeSlave(group, registration)) {
-    const changed =
-      previousAddress === undefined ||
-      previous === undefined ||
-      !sameDataVersion(previous.dataVersion, body.dataVersion);
-    if (options.deleteMissingTopics && body.mappings.length === 0) deleteMissingTopics(routes, registration);
-    updateTopics(routes, group, registration, changed);
-    if (changed) for (const mapping of body.mappings) routes.putMapping(mapping);
-  }
-
-  liveness.set({
+  const changed =
+    previousAddress === undefined || previous === undefined || !sameDataVersion(previous.dataVersion, body.dataVersion);
+  const broker: LiveBroker = {
     cluster,
     address,
     brokerName,
@@ -111,9 +109,23 @@ export function registerBroker(
     connection: registration.connection,
     filterServers: body.filterServers ?? previous?.filterServers ?? [],
     lastHeardMs: options.nowMs,
-  });
+  };
+  liveness.set(broker);
   if (brokerId < minIdBefore) minBrokerChanges.push(changeByRegistration(group, registration));
-  return { master: brokerId === masterId ? undefined : masterOf(tables, group, cluster), minBrokerChanges };
+  const result: RegisterResult = {
+    master: brokerId === masterId ? undefined : masterOf(tables, group, cluster),
+    minBrokerChanges,
+  };
+  if (brokerId !== masterId && !isPrimeSlave(group, registration)) return result;
+
+  if (options.deleteMissingTopics && body.mappings.length === 0) deleteMissingTopics(routes, registration);
+  for (let row = 0; row < body.topics.names.length; row += topicsPerSlice) {
+    if (row > 0) yield;
+    if (liveness.get(cluster, address) !== broker) return result;
+    updateTopics(routes, group, registration, row, changed);
+  }
+  if (changed) for (const mapping of body.mappings) routes.putMapping(mapping);
+  return result;
 }
 
 function checkLimits({ routes, liveness }: BrokerTables, { cluster, address, body }: Registration): void {
@@ -162,22 +174,28 @@ function deleteMissingTopics(routes: RouteTable, { brokerName, body }: Registrat
   for (const topic of [...routes.topicsOf(brokerName)]) if (!names.has(topic)) routes.remove(topic, brokerName);
 }
 
-/** With an unchanged version only topics that are missing here are written, so that wiped permissions stay wiped. */
+/**
+ * Writes one slice. With an unchanged version only topics that are missing here are written, so that wiped permissions
+ * stay wiped.
+ */
 function updateTopics(
   routes: RouteTable,
   group: BrokerGroup,
   { brokerId, brokerName, body: { topics } }: Registration,
+  from: number,
   changed: boolean,
 ): void {
   const permMask = brokerId !== masterId && group.actingMaster ? ~Perm.WRITE : -1;
-  for (const [row, topic] of topics.names.entries()) {
+  const to = Math.min(from + topicsPerSlice, topics.names.length);
+  for (let row = from; row < to; row++) {
+    const topic = topics.names[row];
     if (!changed && routes.queuesOf(topic)?.has(brokerName)) continue;
     routes.put(topic, {
       brokerName,
-      readQueueNums: topics.readQueueNums[row] ?? 0,
-      writeQueueNums: topics.writeQueueNums[row] ?? 0,
-      perm: (topics.perms[row] ?? 0) & permMask,
-      topicSysFlag: topics.sysFlags[row] ?? 0,
+      readQueueNums: topics.readQueueNums[row],
+      writeQueueNums: topics.writeQueueNums[row],
+      perm: topics.perms[row] & permMask,
+      topicSysFlag: topics.sysFlags[row],
     });
   }
 }

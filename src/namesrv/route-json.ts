@@ -41,7 +41,8 @@ export function memberGroupJson(cluster: string, brokerName: string, group: Brok
 }
 
 export function topicListJson(topics: Iterable<string>, brokerAddress?: string): Uint8Array {
-  return looseJson({ brokerAddr: brokerAddress, topicList: [...topics] });
+  // The platform's own writer: a list may have tens of thousands of names.
+  return encode(JSON.stringify({ brokerAddr: brokerAddress, topicList: [...topics] }));
 }
 
 export function looseJson(value: unknown): Uint8Array {
