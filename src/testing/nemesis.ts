@@ -1,5 +1,6 @@
 /** Lets things fail, one after the other or several at once, and mends each after a while. */
 import type { Cluster } from './cluster.ts';
+import type { DiskOperation } from './sim-disk.ts';
 import type { SimNode } from './sim-node.ts';
 import type { SimRandom } from './sim-random.ts';
 import type { SimWorld } from './sim-world.ts';
@@ -34,6 +35,16 @@ export interface Targets {
 
 const pauseBetweenMs = [200, 4000] as const;
 const faultLastsMs = [50, 6000] as const;
+const perilousCalls: readonly [DiskOperation, ...DiskOperation[]] = [
+  'write',
+  'write',
+  'sync',
+  'sync',
+  'read',
+  'truncate',
+  'rename',
+  'sync directory',
+];
 const jumpMs = 3_600_000;
 
 export class Nemesis {
@@ -91,11 +102,9 @@ export class Nemesis {
     const { disk } = broker.node;
     switch (kind) {
       case 'kill broker':
-        broker.kill();
-        return () => void broker.start();
+        return this.#takeDown(broker, () => broker.kill());
       case 'crash broker':
-        broker.crash();
-        return () => void broker.start();
+        return this.#takeDown(broker, () => broker.crash());
       case 'stop broker': {
         const stopped = broker.stop((running) => running.close());
         return () => void stopped.then(() => broker.start());
@@ -152,6 +161,25 @@ export class Nemesis {
         return () => broker.node.clock.jump(-ms);
       }
     }
+  }
+
+  /** Now, or in the middle of one of the next calls to its disk, where more is at stake; perhaps while it starts again. */
+  #takeDown(broker: Cluster['brokers'][number], down: () => void): () => void {
+    const { disk } = broker.node;
+    const arm = (act: () => void) => disk.trigger(this.#random.pick(perilousCalls), this.#random.below(30), act);
+    const again = () => {
+      down();
+      void broker.start();
+    };
+    let disarm = () => {};
+    if (this.#random.chance(0.7)) disarm = arm(down);
+    else down();
+    return () => {
+      disarm();
+      if (broker.running !== undefined) return;
+      if (this.#random.chance(0.3)) arm(again);
+      void broker.start();
+    };
   }
 
   #one<T>(choices: readonly T[]): T {

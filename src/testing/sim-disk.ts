@@ -88,6 +88,7 @@ export class SimDisk {
   readonly #shape: DiskShape;
   readonly #usage: Usage = { pages: 0 };
   #faults: { fault: DiskFault; skip: number; times: number }[] = [];
+  readonly #triggers = new Set<{ operation: DiskOperation; skip: number; act: () => void }>();
   /** Replaced by a crash: what was under way then never ends. */
   #machine: Owner & { alive: boolean };
 
@@ -127,9 +128,19 @@ export class SimDisk {
     };
   }
 
+  /** Runs `act` once, in the middle of a call of this kind after `skip` others; the result takes it back. */
+  trigger(operation: DiskOperation, skip: number, act: () => void): () => void {
+    const trigger = { operation, skip, act };
+    this.#triggers.add(trigger);
+    return () => {
+      this.#triggers.delete(trigger);
+    };
+  }
+
   /** Takes all faults away: rules, rates, slowness, read-only. A full disk stays full. */
   heal(): void {
     this.#faults = [];
+    this.#triggers.clear();
     this.failureRate.read = 0;
     this.failureRate.write = 0;
     this.failureRate.sync = 0;
@@ -177,19 +188,14 @@ export class SimDisk {
    */
   call<T>(owner: Owner, operation: DiskOperation, path: string, detail: string, act: () => T): Promise<T> {
     if (!owner.alive) return Promise.reject(new DiskError('ECLOSED', operation, path));
+    const durationUs = this.#begin(operation);
     return new Promise((resolve, reject) => {
-      this.#scheduler.schedule(
-        this.#machine,
-        this.#durationUs(operation),
-        operation,
-        `${this.#name}:${path} ${detail}`,
-        () => {
-          if (!owner.alive && this.#random.chance(0.5)) return;
-          const settle = this.#attempt(operation, path, act, resolve, reject);
-          if (owner.pausedUntilUs > this.#scheduler.nowUs) this.#scheduler.schedule(owner, 0, 'wake', path, settle);
-          else if (owner.alive) settle();
-        },
-      );
+      this.#scheduler.schedule(this.#machine, durationUs, operation, `${this.#name}:${path} ${detail}`, () => {
+        if (!owner.alive && this.#random.chance(0.5)) return;
+        const settle = this.#attempt(operation, path, act, resolve, reject);
+        if (owner.pausedUntilUs > this.#scheduler.nowUs) this.#scheduler.schedule(owner, 0, 'wake', path, settle);
+        else if (owner.alive) settle();
+      });
     });
   }
 
@@ -226,9 +232,9 @@ export class SimDisk {
     if (!owner.alive) throw new DiskError('ECLOSED', 'sync', path);
     while (file.image.syncUnderWay) await this.call(owner, 'stat', path, 'waits for a sync', () => {});
     file.image.beginSync();
-    const machine = this.#machine;
+    const durationUs = this.#begin('sync');
     return new Promise((resolve, reject) => {
-      this.#scheduler.schedule(machine, this.#durationUs('sync'), 'sync', `${this.#name}:${path}`, () => {
+      this.#scheduler.schedule(this.#machine, durationUs, 'sync', `${this.#name}:${path}`, () => {
         const failed = this.#met('sync', path);
         if (failed === undefined) file.image.endSync();
         else file.image.failSync(this.#random);
@@ -277,6 +283,19 @@ export class SimDisk {
     if (rate === 0 || !this.#random.chance(rate)) return undefined;
     this.faultCount += 1;
     return 'EIO';
+  }
+
+  /** How long the call takes; somewhere in between a trigger may go off. */
+  #begin(operation: DiskOperation): number {
+    const durationUs = this.#durationUs(operation);
+    for (const trigger of this.#triggers) {
+      if (trigger.operation !== operation) continue;
+      trigger.skip -= 1;
+      if (trigger.skip >= 0) continue;
+      this.#triggers.delete(trigger);
+      this.#scheduler.schedule(undefined, this.#random.below(durationUs), 'trigger', operation, trigger.act);
+    }
+    return durationUs;
   }
 
   #durationUs(operation: DiskOperation): number {

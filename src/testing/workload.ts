@@ -20,7 +20,12 @@ export interface WorkloadParts {
 }
 
 const retryMs = [50, 300] as const;
-const bodyBytes = [1, 700] as const;
+/** Now and then over several sectors and pages of the disk. */
+const bodyBytes = [
+  [1, 700],
+  [1, 700],
+  [500, 3000],
+] as const;
 const batchSize = [2, 5] as const;
 
 const placeOf = ({ brokerName, queueId }: MessageQueue) => `${brokerName}/${queueId}`;
@@ -99,7 +104,7 @@ export class ProducerModel {
   #newMessage(): { id: string; body: string; tag: string } {
     this.#sequence += 1;
     const id = `${this.node.name}-${this.#sequence}`;
-    const filler = 'abcdefghij'.repeat(71).slice(0, this.#random.between(bodyBytes));
+    const filler = 'abcdefghij'.repeat(300).slice(0, this.#random.between(this.#random.pick(bodyBytes)));
     return { id, body: `${id} ${filler}`, tag: this.#random.pick(['A', 'B', 'C']) };
   }
 
