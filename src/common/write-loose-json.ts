@@ -13,8 +13,6 @@ interface WriteLooseJsonOptions {
   integerKeys?: 'bare' | 'quoted';
   /** Tabs and line feeds, as in RocketMQ's config files. */
   pretty?: boolean;
-  /** Non-ASCII characters and `<`, `>` as \uXXXX (fastjson's BrowserCompatible). */
-  escapeNonAscii?: boolean;
 }
 
 export function writeLooseJson(value: unknown, options: WriteLooseJsonOptions = {}): string {
@@ -25,7 +23,7 @@ export function writeLooseJson(value: unknown, options: WriteLooseJsonOptions = 
 function write(value: unknown, options: WriteLooseJsonOptions, lineStart: string): string {
   switch (typeof value) {
     case 'string':
-      return quote(value, options);
+      return quote(value);
     case 'number':
       assert(Number.isFinite(value), 'a number in JSON is finite');
       return String(value);
@@ -57,7 +55,7 @@ function writeObject(
     if (value === undefined || value === null) continue;
     if (text !== '') text += ',';
     if (options.pretty) text += inner;
-    text += `${quote(key, options)}:${write(value, options, inner)}`;
+    text += `${quote(key)}:${write(value, options, inner)}`;
   }
   return braces(text, options, lineStart);
 }
@@ -83,9 +81,9 @@ function orderedKeys(map: ReadonlyMap<unknown, unknown>): unknown[] {
 }
 
 function writeKey(key: unknown, options: WriteLooseJsonOptions): string {
-  if (typeof key === 'string') return quote(key, options);
+  if (typeof key === 'string') return quote(key);
   const text = write(key, { ...options, pretty: false }, '\n');
-  return options.integerKeys === 'quoted' ? quote(text, options) : text;
+  return options.integerKeys === 'quoted' ? quote(text) : text;
 }
 
 function braces(members: string, options: WriteLooseJsonOptions, lineStart: string): string {
@@ -104,14 +102,7 @@ function writeArray(array: readonly unknown[], options: WriteLooseJsonOptions, l
 }
 
 const plainText = /^[ !#-;=?-[\]-~]*$/;
-const browserUnsafe = /[<>\u007f-\uffff]/g;
 
-function quote(text: string, options: WriteLooseJsonOptions): string {
-  if (plainText.test(text)) return `"${text}"`;
-  const quoted = JSON.stringify(text);
-  if (!options.escapeNonAscii) return quoted;
-  return quoted.replace(
-    browserUnsafe,
-    (char) => `\\u${char.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`,
-  );
+function quote(text: string): string {
+  return plainText.test(text) ? `"${text}"` : JSON.stringify(text);
 }
