@@ -1,6 +1,7 @@
 import type { CommitLog } from './commit-log.ts';
 import type { QueueUnit } from './consume-queue.ts';
 import { unitSize } from './consume-queue.ts';
+import { LogBlocks } from './log-blocks.ts';
 import type { LogFiles } from './log-files.ts';
 import type { LogTail, TailSlice } from './log-tail.ts';
 import type { Get, GetResult, GetStatus } from './message-store.ts';
@@ -36,9 +37,11 @@ interface Collected {
 
 export class MessageReader {
   readonly #parts: MessageReaderParts;
+  readonly #blocks: LogBlocks;
 
   constructor(parts: MessageReaderParts) {
     this.#parts = parts;
+    this.#blocks = new LogBlocks(parts.files, () => parts.log.durableOffset);
   }
 
   get(query: Get): GetResult | Promise<GetResult> {
@@ -85,6 +88,8 @@ export class MessageReader {
     const memoryFrom = log.end - this.memoryBytes;
     const collected = newCollected(query.offset);
     const slices: TailSlice[] = [];
+    /** Of the tail's slices only the place: they may yet grow. */
+    const places: (TailSlice | Uint8Array)[] = [];
     let last: TailSlice | undefined;
     for (let unit = query.offset; unit < end; unit++) {
       if (!pages.read(queue, unit)) return this.#giveUp(slices);
@@ -95,14 +100,16 @@ export class MessageReader {
       if (accepts !== undefined && !accepts(pages.tagsCode)) continue;
       if (last === undefined || !tail.extend(last, physicalOffset, sizeBytes)) {
         last = tail.pin(physicalOffset, sizeBytes);
-        if (last === undefined) return this.#giveUp(slices);
-        slices.push(last);
+        const place = last ?? this.#blocks.resident(physicalOffset, sizeBytes);
+        if (place === undefined) return this.#giveUp(slices);
+        if (last !== undefined) slices.push(last);
+        places.push(place);
       }
       collected.messageCount += 1;
       collected.sizeBytes += sizeBytes;
     }
     if (collected.messageCount > 0) collected.status = 'FOUND';
-    const chunks = slices.map((slice) => tail.bytesOf(slice));
+    const chunks = places.map((place) => (place instanceof Uint8Array ? place : tail.bytesOf(place)));
     return this.#result(collected, min, max, chunks, () => {
       for (const slice of slices) tail.release(slice);
     });
@@ -175,11 +182,28 @@ export class MessageReader {
     return queues.readFile(queue, unit, Math.min(count, coldUnitsCount, inFile));
   }
 
-  /** The records' bytes, near ones read together; undefined when the log lost them meanwhile. */
+  /** The records' bytes; undefined when the log lost them meanwhile. */
   async #records(units: readonly QueueUnit[]): Promise<Uint8Array[] | undefined> {
-    const reads: Promise<Uint8Array[]>[] = [];
+    try {
+      await this.#blocks.prepare(units.map(({ physicalOffset }) => physicalOffset));
+      return (await Promise.all(this.#reads(units))).flat();
+    } catch (error) {
+      if (units.some(({ physicalOffset }) => physicalOffset < this.#parts.files.minOffset)) return undefined;
+      throw error;
+    }
+  }
+
+  /** What is in no block is read alone, near ones together. */
+  #reads(units: readonly QueueUnit[]): (Uint8Array | Promise<Uint8Array[]>)[] {
+    const reads: (Uint8Array | Promise<Uint8Array[]>)[] = [];
     for (let i = 0; i < units.length; ) {
       const from = units[i].physicalOffset;
+      const bytes = this.#blocks.resident(from, units[i].sizeBytes);
+      if (bytes !== undefined) {
+        reads.push(bytes);
+        i += 1;
+        continue;
+      }
       let to = from + units[i].sizeBytes;
       let next = i + 1;
       while (next < units.length && this.#isNear(from, to, units[next])) {
@@ -189,12 +213,7 @@ export class MessageReader {
       reads.push(this.#stretch(units.slice(i, next), from, to));
       i = next;
     }
-    try {
-      return (await Promise.all(reads)).flat();
-    } catch (error) {
-      if (units.some(({ physicalOffset }) => physicalOffset < this.#parts.files.minOffset)) return undefined;
-      throw error;
-    }
+    return reads;
   }
 
   #isNear(from: number, to: number, unit: QueueUnit): boolean {
