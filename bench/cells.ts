@@ -15,6 +15,8 @@ export interface LoadCell {
   readonly title: string;
   readonly flush: Flush;
   readonly load: Load;
+  /** 1 KiB messages that are there to be pulled. */
+  readonly fillCount?: number;
   /** The quantile that the cell is about. */
   readonly quantile: 'p50' | 'p99';
   readonly aims: Aims;
@@ -87,8 +89,19 @@ export const cells: readonly Cell[] = [
     title: 'pull 32 × 1 KiB, hot, 64 in flight on 8 connections',
     flush: 'ASYNC_FLUSH',
     load: { mode: 'pull', connections: 8, pullers: 64, countMax: 6_000_000, secondsMax: 6 },
+    fillCount: 150_000,
     quantile: 'p99',
     aims: { rate: '≥ 2', cpu: '≤ 0.3' },
+  },
+  {
+    kind: 'load',
+    id: 'pull-behind',
+    title: 'pull 32 × 1 KiB from a log of 1 GB, 64 in flight on 8 connections',
+    flush: 'ASYNC_FLUSH',
+    load: { mode: 'pull', connections: 8, pullers: 64, countMax: 6_000_000, secondsMax: 6 },
+    fillCount: 800_000,
+    quantile: 'p99',
+    aims: {},
   },
   {
     kind: 'load',

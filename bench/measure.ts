@@ -16,8 +16,8 @@ const IDLE_MS = 10_000;
  */
 const warmUp: Load = { mode: 'send', connections: 8, inFlight: 256, bodySize: 128, countMax: 800_000, secondsMax: 25 };
 const ownWarmUp = { countMax: 150_000, secondsMax: 4 } as const;
-/** What is pulled. */
-const fill: Load = { mode: 'send', connections: 8, inFlight: 256, countMax: 300_000, secondsMax: 25 };
+/** What is pulled; the count is the cell's. */
+const fill = { mode: 'send', connections: 8, inFlight: 256, secondsMax: 40 } as const;
 const pullWarmUp = { countMax: 3_000_000, secondsMax: 4 } as const;
 
 export interface LoadFigures {
@@ -76,7 +76,7 @@ async function measureLoad(bench: Bench, server: RunningServer, cell: LoadCell):
   const run = (topic: string, load: Load) => runLoad(bench.generator, ports.broker, topic, load);
   const pulls = cell.load.mode === 'pull';
   await run('bench_warm', warmUp);
-  if (pulls) await run('bench', fill);
+  if (cell.fillCount !== undefined) await run('bench', { ...fill, countMax: cell.fillCount });
   await sleep(SETTLE_MS);
   await run(pulls ? 'bench' : 'bench_same', { ...cell.load, ...(pulls ? pullWarmUp : ownWarmUp) });
   await sleep(SETTLE_MS);
