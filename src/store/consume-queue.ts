@@ -50,6 +50,7 @@ export class QueueFiles {
   readonly #unsynced = new Set<string>();
   /** Directories with entries that were not synced. */
   readonly #newEntries = new Set<string>();
+  #closed = false;
 
   /** `fileSize` (`mappedFileSizeConsumeQueue`) is rounded up to whole units, as RocketMQ does. */
   constructor(disk: Disk, directory: string, options: { fileSize: number; openMax: number }) {
@@ -105,15 +106,14 @@ export class QueueFiles {
     const wanted = Math.min(count, fileStart + this.unitsPerFile - unit) * unitSize;
     const bytes = new Uint8Array(wanted);
     const path = this.#path(topic, queueId, fileStart);
-    let file: File;
     try {
-      file = await (this.#open.get(path) ?? this.#remember(path, this.#disk.open(path, 'write')));
+      const existing = () => this.#disk.open(path, 'write');
+      const got = await this.#use(path, existing, (file) => file.read(bytes, 0, wanted, (unit - fileStart) * unitSize));
+      return bytes.subarray(0, got - (got % unitSize));
     } catch (error) {
       if (error instanceof DiskError && error.code === 'ENOENT') return new Uint8Array(0);
       throw error;
     }
-    const got = await file.read(bytes, 0, wanted, (unit - fileStart) * unitSize);
-    return bytes.subarray(0, got - (got % unitSize));
   }
 
   /** Writes whole units from `unit` on; they are safe after `sync`. */
@@ -124,9 +124,12 @@ export class QueueFiles {
       const fileStart = this.#fileStart(at);
       const length = Math.min(bytes.length - done, (fileStart + this.unitsPerFile - at) * unitSize);
       const path = this.#path(topic, queueId, fileStart);
-      const file = await (this.#open.get(path) ?? this.#remember(path, this.#create(topic, queueId, fileStart)));
-      this.#unsynced.add(path);
-      await file.write(bytes, done, length, (at - fileStart) * unitSize);
+      const from = done;
+      const create = () => this.#create(topic, queueId, fileStart);
+      await this.#use(path, create, (file) => {
+        this.#unsynced.add(path);
+        return file.write(bytes, from, length, (at - fileStart) * unitSize);
+      });
       done += length;
     }
   }
@@ -197,19 +200,26 @@ export class QueueFiles {
   }
 
   /**
-   * Syncs all that was written, and the directories of new files. After a rejection what was written since the last
-   * success may be lost: the caller must not let a checkpoint pass it.
+   * Syncs all that was written before the call, and the directories of new files; writes may go on meanwhile. After a
+   * rejection what was written since the last success may be lost: the caller must not let a checkpoint pass it.
    */
   async sync(): Promise<void> {
-    for (const path of [...this.#unsynced]) {
-      const file = await (this.#open.get(path) ?? this.#remember(path, this.#disk.open(path, 'write')));
-      this.#unsynced.delete(path);
-      await file.syncData();
-    }
-    for (const directory of [...this.#newEntries]) {
-      await this.#disk.syncDirectory(directory);
-      this.#newEntries.delete(directory);
-    }
+    await eachOf([...this.#unsynced], syncsAtOnceMax, (path) =>
+      unlessRemoved(async () => {
+        const existing = () => this.#disk.open(path, 'write');
+        await this.#use(path, existing, (file) => {
+          // What is written from here on counts for the next sync.
+          this.#unsynced.delete(path);
+          return file.syncData();
+        });
+      }),
+    );
+    await eachOf([...this.#newEntries], syncsAtOnceMax, (directory) =>
+      unlessRemoved(async () => {
+        this.#newEntries.delete(directory);
+        await this.#disk.syncDirectory(directory);
+      }),
+    );
   }
 
   #fileStart(unit: number): number {
@@ -218,6 +228,18 @@ export class QueueFiles {
 
   #path(topic: string, queueId: number, fileStart: number): string {
     return `${this.directoryOf(topic, queueId)}/${segmentName(fileStart * unitSize)}`;
+  }
+
+  /** Calls `work` with the open file; again when the file was closed under it, to make room for others. */
+  async #use<T>(path: string, open: () => Promise<File>, work: (file: File) => Promise<T>): Promise<T> {
+    for (;;) {
+      const file = await (this.#open.get(path) ?? this.#remember(path, open()));
+      try {
+        return await work(file);
+      } catch (error) {
+        if (!(error instanceof DiskError) || error.code !== 'ECLOSED' || this.#closed) throw error;
+      }
+    }
   }
 
   async #remember(path: string, opening: Promise<File>): Promise<File> {
@@ -229,24 +251,57 @@ export class QueueFiles {
     return opening;
   }
 
-  /** A file that was written is synced before its descriptor goes: a later one might not hear of a failed write-back. */
+  /**
+   * A file may go before its sync, which opens it again: the kernel tells a failed write-back to the next one who asks,
+   * whichever descriptor was written.
+   */
   async #closeOldest(): Promise<void> {
     for (const [path, opening] of this.#open) {
       this.#open.delete(path);
       const file = await opening.catch(() => undefined);
-      if (file === undefined) return;
-      if (this.#unsynced.has(path)) {
-        await file.syncData();
-        this.#unsynced.delete(path);
-      }
-      await file.close();
+      await file?.close();
       return;
     }
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     const closing = [...this.#open.values()].map((opening) => opening.then((file) => file.close()));
     this.#open.clear();
     await Promise.allSettled(closing);
+  }
+}
+
+/** Of libuv's few threads, the most that background syncs and writes may hold. */
+export const syncsAtOnceMax = 2;
+
+/** Runs `work` for each item, so many at once; rejects with the first failure, once none is under way. */
+export async function eachOf<T>(
+  items: readonly T[],
+  atOnceMax: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  let failed = false;
+  const runners = Array.from({ length: Math.min(atOnceMax, items.length) }, async () => {
+    while (next < items.length && !failed) {
+      try {
+        await work(items[next++]);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  });
+  const failure = (await Promise.allSettled(runners)).find((result) => result.status === 'rejected');
+  if (failure !== undefined) throw failure.reason;
+}
+
+/** A topic may be deleted, and a file age out, while its turn is waited for. */
+async function unlessRemoved(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof DiskError) || error.code !== 'ENOENT') throw error;
   }
 }

@@ -1,6 +1,15 @@
+import { assert } from '../common/mod.ts';
 import type { Log } from '../io/mod.ts';
 import { isStorableTopicName } from '../message/mod.ts';
-import { type QueueFiles, type QueueUnit, readUnit, unitSize, writeUnit } from './consume-queue.ts';
+import {
+  eachOf,
+  type QueueFiles,
+  type QueueUnit,
+  readUnit,
+  syncsAtOnceMax,
+  unitSize,
+  writeUnit,
+} from './consume-queue.ts';
 import type { QueuePages } from './queue-pages.ts';
 import type { QueueTable } from './queue-table.ts';
 
@@ -34,41 +43,37 @@ export class Queues {
     return this.#dirty.length;
   }
 
-  /** Writes what is readable of every dirty queue. Rejects with DiskError; what was not written stays dirty. */
+  /**
+   * Writes what is readable of every dirty queue; no topic may be removed meanwhile. Rejects with DiskError; what was not
+   * written stays dirty.
+   */
   async write(): Promise<void> {
     const dirty = this.#dirty;
     this.#dirty = [];
-    let done = 0;
+    for (const queue of dirty) this.table.dirty[queue] = 0;
     try {
-      for (; done < dirty.length; done++) await this.#writeQueue(dirty[done]);
-    } finally {
-      for (; done < dirty.length; done++) {
-        this.table.dirty[dirty[done]] = 0;
-        if (this.table.has(dirty[done])) this.markDirty(dirty[done]);
-      }
+      await eachOf(dirty, syncsAtOnceMax, (queue) => this.#writeQueue(queue));
+    } catch (error) {
+      for (const queue of dirty) if (this.#isBehind(queue)) this.markDirty(queue);
+      throw error;
     }
   }
 
+  #isBehind(queue: number): boolean {
+    return this.table.has(queue) && this.table.fileUnits[queue] < this.table.visible[queue];
+  }
+
   async #writeQueue(queue: number): Promise<void> {
-    this.table.dirty[queue] = 0;
-    while (this.table.has(queue) && this.table.fileUnits[queue] < this.table.visible[queue]) {
+    while (this.#isBehind(queue)) {
       const from = this.table.fileUnits[queue];
       const count = Math.min(this.table.visible[queue] - from, writeUnitsMax);
       const bytes = new Uint8Array(count * unitSize);
       for (let i = 0; i < count; i++) {
-        if (!this.pages.read(queue, from + i)) throw new Error(`entry ${from + i} of a queue left memory unwritten`);
+        assert(this.pages.read(queue, from + i), 'an entry stays in memory until it is written');
         writeUnit(bytes, i * unitSize, this.pages.physicalOffset, this.pages.sizeBytes, this.pages.tagsCode);
       }
-      const topic = this.table.topicOf(queue);
-      this.table.dirty[queue] = 0;
-      try {
-        await this.files.write(topic.name, this.table.queueIds[queue], from, bytes);
-      } catch (error) {
-        if (this.table.has(queue)) this.markDirty(queue);
-        throw error;
-      }
-      // The topic may have been removed, and the row given away, meanwhile.
-      if (this.table.has(queue) && this.table.topicOf(queue) === topic) this.table.fileUnits[queue] = from + count;
+      await this.files.write(this.table.topicOf(queue).name, this.table.queueIds[queue], from, bytes);
+      this.table.fileUnits[queue] = from + count;
     }
   }
 

@@ -198,7 +198,7 @@ class Store implements MessageStore {
     });
     this.#log.start(recovered.end, recovered.lastTimestampMs);
     this.#writeback.start(recovered);
-    await this.#writeback.run();
+    await this.#writeback.first();
     await this.#retention.start();
   }
 

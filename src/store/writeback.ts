@@ -1,5 +1,6 @@
-import type { Clock, Log, Timer, Timers } from '../io/mod.ts';
-import type { Checkpoints } from './checkpoint.ts';
+import { AssertionFailure } from '../common/mod.ts';
+import { type Clock, DiskError, type Log, type Timer, type Timers } from '../io/mod.ts';
+import type { Checkpoint, Checkpoints } from './checkpoint.ts';
 import type { CommitLog } from './commit-log.ts';
 import type { MessageIndex } from './message-index.ts';
 import type { PutResult } from './message-store.ts';
@@ -8,7 +9,8 @@ import type { Recovered } from './recovery.ts';
 
 /**
  * Brings queues and index to the disk in the background, and then moves the checkpoint: write the entries of all
- * messages that are readable now, sync them, sync the log, write the checkpoint of that moment.
+ * messages that are readable now; sync them, sync the log, write the checkpoint of that moment. The second half goes on
+ * beside later rounds, since entries must leave memory in time, however many files there are to sync.
  *
  * A round begins `periodMs` after the last, later when rounds take long (they may use a fifth of the time), and at once
  * when much is staged.
@@ -47,6 +49,8 @@ export class Writeback {
   #checkpointOffset = -1;
   /** A sync failed: what it should have brought to the disk may be lost, so that no checkpoint may pass it. */
   #poisoned = false;
+  /** The checkpoint that is on its way. */
+  #moving: Promise<void> | undefined;
 
   constructor(parts: WritebackParts) {
     this.#parts = parts;
@@ -100,7 +104,7 @@ export class Writeback {
   }
 
   async #round(): Promise<boolean> {
-    const { queues, index, commitLog, checkpoints, log } = this.#parts;
+    const { queues, index, commitLog } = this.#parts;
     const offset = commitLog.durableOffset;
     if (offset === this.#checkpointOffset) {
       this.#idle += 1;
@@ -109,7 +113,7 @@ export class Writeback {
     }
     this.#idle = 0;
     this.#behind = 0;
-    const checkpoint = {
+    const checkpoint: Checkpoint = {
       offset,
       units: this.#units,
       lastOffset: this.#lastOffset,
@@ -118,23 +122,43 @@ export class Writeback {
     };
     try {
       await queues.write();
+      await index.write();
+    } catch (error) {
+      // The index syncs as it writes.
+      if (error instanceof DiskError && error.path.includes('/index/')) this.#poisoned = true;
+      this.#report(error);
+      return false;
+    }
+    // One that is under way covers an older state; the next round brings a newer one.
+    this.#moving ??= this.#move(checkpoint).finally(() => {
+      this.#moving = undefined;
+    });
+    return true;
+  }
+
+  /** Syncs what the checkpoint says, then writes it. With many queues this takes longer than rounds come. */
+  async #move(checkpoint: Checkpoint): Promise<void> {
+    const { queues, commitLog, checkpoints } = this.#parts;
+    try {
       try {
-        await index.write();
         await queues.files.sync();
       } catch (error) {
         this.#poisoned = true;
         throw error;
       }
       await commitLog.flush();
-      if (this.#poisoned || commitLog.flushedOffset < offset) return false;
+      if (this.#poisoned || commitLog.flushedOffset < checkpoint.offset) return;
       await checkpoints.write(checkpoint);
-      this.#checkpointOffset = offset;
-      return true;
+      this.#checkpointOffset = checkpoint.offset;
     } catch (error) {
-      if (!(error instanceof Error)) throw error;
-      log.warn('store.writeback.failed', { error: error.message }, 'queues or index could not be written');
-      return false;
+      this.#report(error);
     }
+  }
+
+  #report(error: unknown): void {
+    if (!(error instanceof Error) || error instanceof AssertionFailure) throw error;
+    const fields = { error: error.message, poisoned: this.#poisoned };
+    this.#parts.log.warn('store.writeback.failed', fields, 'queues or index could not be written');
   }
 
   /** Removes a topic's queues, and lets the checkpoint know, so that recovery does not bring them back. */
@@ -144,10 +168,18 @@ export class Writeback {
       const topic = queues.table.topic(name);
       if (topic === undefined) return;
       for (const queue of topic.queues.values()) this.#units -= queues.table.visible[queue];
+      await this.#moving;
       await queues.removeTopic(name);
       this.#checkpointOffset = -1;
       await this.#round();
+      await this.#moving;
     });
+  }
+
+  /** The round after recovery; ends when its checkpoint is written, so that the next start does not do it again. */
+  async first(): Promise<void> {
+    await this.run();
+    await this.#moving;
   }
 
   /** Work that must not run beside a round. */
@@ -159,7 +191,12 @@ export class Writeback {
   async stop(): Promise<boolean> {
     this.#stopped = true;
     this.#timer?.cancel();
-    return await this.#exclusively(() => this.#round());
+    return await this.#exclusively(async () => {
+      await this.#moving;
+      await this.#round();
+      await this.#moving;
+      return this.#checkpointOffset === this.#parts.commitLog.durableOffset;
+    });
   }
 
   #exclusively<T>(work: () => Promise<T>): Promise<T> {
