@@ -56,7 +56,7 @@ export class AnswerTemplate {
       const size = this.#sizes[i];
       const place = at + this.#at[i];
       if (typeof value === 'string') {
-        if (value.length !== size || !writePlainText(block, place, value)) return false;
+        if (value === '' || value.length !== size || !writePlainText(block, place, value)) return false;
       } else if (typeof value === 'number') {
         if (!isPlainNumber(value) || digitCount(value) !== size) return false;
         writeDigits(block, place, value, size);

@@ -436,7 +436,7 @@ export class Channel implements Peer {
     const oneway = (head.flag & Flag.ONEWAY) !== 0;
     counters.requests++;
     const entry = this.#hub.dispatch.entry(code);
-    const refusal = this.#refusal(entry, code, version);
+    const refusal = this.#refusal(entry, code, version, oneway);
     if (refusal !== undefined || entry === undefined) {
       assert(refusal !== undefined, 'what has no handler is refused');
       if (!oneway) this.#writeAnswer(serialization, opaque, undefined, refusal);
@@ -485,10 +485,11 @@ export class Channel implements Peer {
   }
 
   /** Why a request is not given to its handler. */
-  #refusal(entry: Entry | undefined, code: number, version: number): Refusal | undefined {
+  #refusal(entry: Entry | undefined, code: number, version: number, oneway: boolean): Refusal | undefined {
     const { limits, counters } = this.#hub;
     if (entry === undefined || (this.entrance === 'vip' && !entry.vip)) return notSupported(code, this.entrance);
-    if (this.#hub.goingAway && version > goAwayAfterVersion) {
+    // A one-way request cannot be sent elsewhere: it would be lost (the last offsets of a consumer, for one).
+    if (this.#hub.goingAway && version > goAwayAfterVersion && !oneway) {
       return { code: ResponseCode.GO_AWAY, remark: 'this server is shutting down: please go away' };
     }
     if (this.#inFlight >= limits.inFlightMax) {

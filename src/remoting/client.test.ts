@@ -175,6 +175,17 @@ suite('the remoting client', () => {
   );
 
   test(
+    'does not wait for a connection longer than for the answer',
+    scene(async ({ world, client }) => {
+      world.cut(world.node('broker'), world.node('client'));
+      const startMs = world.nowMs;
+      const request = client.request(address, 'heartBeat', {}, { timeoutMs: 500 });
+      await assert.rejects(request, failure('timeout'));
+      assert.ok(Math.abs(world.nowMs - startMs - 500) <= 1);
+    }),
+  );
+
+  test(
     'says that a connection failed, and connects anew with the next request',
     scene(async ({ world, env, client }) => {
       await assert.rejects(client.request(address, 'heartBeat', {}), failure('connect failed'));

@@ -16,6 +16,7 @@ import { Channel } from './channel.ts';
 import { type RemotingClient, RemotingError } from './client-api.ts';
 import { ResponseCode } from './codes.ts';
 import type { CommandName, RequestOf, Role } from './commands.ts';
+import { Deadline } from './deadlines.ts';
 import { Dispatch } from './dispatch.ts';
 import type { PartialHandlers, Response } from './handler.ts';
 import { Hub } from './hub.ts';
@@ -57,6 +58,15 @@ interface Link {
   channel: Channel | undefined;
 }
 
+class Patience extends Deadline {
+  override readonly expire: () => void;
+
+  constructor(atMs: number, expire: () => void) {
+    super(atMs);
+    this.expire = expire;
+  }
+}
+
 class Client implements RemotingClient {
   readonly #hub: Hub;
   readonly #network: Pick<Network, 'connect'>;
@@ -83,11 +93,11 @@ class Client implements RemotingClient {
     { body, timeoutMs = requestTimeoutDefaultMs, extra }: RequestOptions = {},
   ): Promise<Response<K>> {
     const endMs = this.#hub.clock.monotonicMs() + timeoutMs;
-    const channel = await this.#channel(address);
+    const channel = await this.#channelBy(endMs, address);
     const response = await channel.request(name, header, body, this.#leftMs(endMs, address), extra);
     if (response.code !== ResponseCode.GO_AWAY) return response;
     this.#replace(address, channel);
-    const next = await this.#channel(address);
+    const next = await this.#channelBy(endMs, address);
     return next.request(name, header, body, this.#leftMs(endMs, address), extra);
   }
 
@@ -116,6 +126,19 @@ class Client implements RemotingClient {
     this.#links.clear();
     this.#sweeping?.cancel();
     this.#hub.deadlines.stop();
+  }
+
+  /** Waits for the connection no longer than until `endMs`; others may wait on. */
+  #channelBy(endMs: number, address: string): Promise<Channel> {
+    const opening = this.#channel(address);
+    if (this.#links.get(address)?.channel !== undefined) return opening;
+    return new Promise((resolve, reject) => {
+      const patience = new Patience(endMs, () => {
+        reject(new RemotingError('timeout', address, `no connection to ${address} in the time of the request`));
+      });
+      this.#hub.deadlines.add(patience);
+      opening.then(resolve, reject).finally(() => this.#hub.deadlines.remove(patience));
+    });
   }
 
   #leftMs(endMs: number, address: string): number {

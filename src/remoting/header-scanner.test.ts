@@ -84,12 +84,17 @@ suite('the header scanner', () => {
   });
 
   test('unescaped values of one header do not overwrite each other', () => {
-    const long = 'x\\n'.repeat(3000);
-    assert.ok(scan(`{"code":310,"extFields":{"b":"\\u00e4\\ud83d\\ude00","i":"${long}"}}`));
-    const topic = scanner.bytes(slots.topic);
-    const properties = scanner.bytes(slots.properties);
-    assert.equal(Buffer.from(topic).toString(), 'ä😀');
-    assert.equal(Buffer.from(properties).toString(), 'x\n'.repeat(3000));
+    for (const count of [1, 3000]) {
+      const long = 'x\\n'.repeat(count);
+      assert.ok(scan(`{"code":310,"extFields":{"a":"\\u0067","b":"\\u00e4\\ud83d\\ude00","i":"${long}"}}`));
+      const group = scanner.bytes(slots.producerGroup);
+      const topic = scanner.bytes(slots.topic);
+      assert.equal(scanner.text(slots.properties), 'x\n'.repeat(count));
+      const properties = scanner.bytes(slots.properties);
+      assert.equal(Buffer.from(group).toString(), 'g');
+      assert.equal(Buffer.from(topic).toString(), 'ä😀');
+      assert.equal(Buffer.from(properties).toString(), 'x\n'.repeat(count));
+    }
   });
 
   test('agrees with the general codec on every JSON header that it accepts', () => {

@@ -152,7 +152,11 @@ export class HeaderScanner implements HeaderView {
     const mark = this.#marks[slot];
     if (mark === Mark.NONE) return this.#bytes.toString('latin1', start, this.#ends[slot]);
     if (mark === Mark.WIDE) return this.#bytes.toString('utf8', start, this.#ends[slot]);
-    return this.#unescape(slot).toString('utf8');
+    // A string is a copy: the scratch space is free again.
+    const scratchAt = this.#scratchAt;
+    const text = this.#unescape(slot).toString('utf8');
+    this.#scratchAt = Math.min(scratchAt, this.#scratchAt);
+    return text;
   }
 
   name(slot: number): string {

@@ -743,7 +743,9 @@ suite('the remoting server and its peers', () => {
       server.goAway();
       const request = { code: 310, extFields: { a: 'g', b: 'T', c: 'c', d: 4, e: 0, f: 0, g: 1, h: 0 } };
       peer.send(frame({ ...request, opaque: 1, version: 475 }), frame({ ...request, opaque: 2, version: 477 }));
+      peer.send(frame({ ...request, opaque: 3, version: 477, flag: 2 }));
       await world.sleep(50);
+      assert.equal(server.stats().requestsByCommand.get('SEND_MESSAGE_V2'), 2, 'a one-way request is not lost');
       assert.deepEqual(
         peer.take().map(({ header }) => [header.opaque, header.code]),
         [
