@@ -13,6 +13,8 @@ import type { SimLinks } from './sim-links.ts';
 import type { SimRandom } from './sim-random.ts';
 
 const lingerMs = 5_000;
+/** TCP doubles its pause between attempts: after an outage of seconds the next comes within as many. */
+const retransmitWithinMs = 5_000;
 const spoiltByte = 0xdd;
 /** Between two pieces of what arrived together. */
 const pieceUs = [1, 50] as const;
@@ -155,10 +157,12 @@ export class SimConnection implements Connection {
     this.peer.#planGiveUp();
   }
 
-  /** The machine of the other end is up again, and does not know this connection. */
+  /** The machine of the other end is up again, and does not know this connection: it resets what asks for it. */
   forgottenByPeer(): void {
+    // Unanswered bytes are sent again soon; over an idle connection only a keep-alive asks.
     const { giveUpMs } = this.#wiring.links.shape;
-    this.#wiring.scheduler.schedule(undefined, this.#wiring.random.below(giveUpMs * 1000), 'probe', this.#label, () =>
+    const withinMs = this.#unreadByPeerBytes > 0 ? Math.min(retransmitWithinMs, giveUpMs) : giveUpMs;
+    this.#wiring.scheduler.schedule(undefined, this.#wiring.random.below(withinMs * 1000), 'probe', this.#label, () =>
       this.#reset(),
     );
   }
