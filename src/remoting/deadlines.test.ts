@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { Timers } from '../io/mod.ts';
 import { SimWorld } from '../testing/mod.ts';
 import { Deadline, Deadlines } from './deadlines.ts';
 
@@ -47,5 +48,36 @@ test('each deadline expires at its time unless it was met before, whatever is ad
       }
     }),
     { numRuns: 50 },
+  );
+});
+
+test('the earliest of the deadlines that are left comes first, whichever were taken out', () => {
+  const choices = fc.array(fc.record({ atMs: fc.nat(100), removed: fc.boolean() }), { maxLength: 150, size: 'max' });
+  fc.assert(
+    fc.property(choices, (plan) => {
+      let nowMs = 0;
+      let run = () => {};
+      const timers: Timers = {
+        after: (_delayMs, due) => {
+          run = due;
+          return { cancel: () => {} };
+        },
+        every: () => ({ cancel: () => {} }),
+        soon: () => {},
+      };
+      const deadlines = new Deadlines({ monotonicMs: () => nowMs, wallMs: () => nowMs }, timers);
+      const expired: number[] = [];
+      const notes = plan.map(({ atMs }) => new Note(atMs, () => expired.push(atMs)));
+      for (const note of notes) deadlines.add(note);
+      for (const [index, note] of notes.entries()) if (plan[index]?.removed) deadlines.remove(note);
+      nowMs = 100;
+      run();
+      const left = plan.filter(({ removed }) => !removed).map(({ atMs }) => atMs);
+      assert.deepEqual(
+        expired,
+        left.sort((a, b) => a - b),
+      );
+    }),
+    { numRuns: 1000 },
   );
 });
