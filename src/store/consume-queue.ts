@@ -60,6 +60,11 @@ export class QueueFiles {
     this.#openMax = options.openMax;
   }
 
+  /** Files written since their last sync. */
+  get unsyncedCount(): number {
+    return this.#unsynced.size;
+  }
+
   get unitsPerFile(): number {
     return this.#fileSize / unitSize;
   }
@@ -200,26 +205,31 @@ export class QueueFiles {
   }
 
   /**
-   * Syncs all that was written before the call, and the directories of new files; writes may go on meanwhile. After a
-   * rejection what was written since the last success may be lost: the caller must not let a checkpoint pass it.
+   * Syncs all that was written before the call, and the directories of new files; writes may go on meanwhile. False
+   * when `mayGoOn` forbade to finish. After a rejection what was written since the last success may be lost: the caller must not let a checkpoint pass it.
    */
-  async sync(): Promise<void> {
-    await eachOf([...this.#unsynced], syncsAtOnceMax, (path) =>
-      unlessRemoved(async () => {
-        const existing = () => this.#disk.open(path, 'write');
-        await this.#use(path, existing, (file) => {
-          // What is written from here on counts for the next sync.
-          this.#unsynced.delete(path);
-          return file.syncData();
-        });
-      }),
-    );
-    await eachOf([...this.#newEntries], syncsAtOnceMax, (directory) =>
-      unlessRemoved(async () => {
-        this.#newEntries.delete(directory);
-        await this.#disk.syncDirectory(directory);
-      }),
-    );
+  async sync(mayGoOn: () => boolean): Promise<boolean> {
+    await eachOf([...this.#unsynced], syncsAtOnceMax, async (path) => {
+      if (mayGoOn()) await unlessRemoved(() => this.#syncFile(path));
+    });
+    await eachOf([...this.#newEntries], syncsAtOnceMax, async (directory) => {
+      if (mayGoOn()) await unlessRemoved(() => this.#syncDirectory(directory));
+    });
+    return mayGoOn();
+  }
+
+  #syncFile(path: string): Promise<void> {
+    const existing = () => this.#disk.open(path, 'write');
+    return this.#use(path, existing, (file) => {
+      // What is written from here on counts for the next sync.
+      this.#unsynced.delete(path);
+      return file.syncData();
+    });
+  }
+
+  async #syncDirectory(directory: string): Promise<void> {
+    this.#newEntries.delete(directory);
+    await this.#disk.syncDirectory(directory);
   }
 
   #fileStart(unit: number): number {

@@ -29,6 +29,8 @@ export interface WritebackParts {
 const restFactor = 4;
 /** Readable messages since the last round that make the next one begin at once. */
 const messagesBehindMax = 1_000_000;
+/** Queue files that a stop waits for. */
+const stopSyncsMax = 1000;
 /** Rounds without work after which the index frees its memory. */
 const idleRounds = 10;
 
@@ -141,7 +143,8 @@ export class Writeback {
     const { queues, commitLog, checkpoints } = this.#parts;
     try {
       try {
-        await queues.files.sync();
+        const mayGoOn = () => !this.#stopped || queues.files.unsyncedCount <= stopSyncsMax;
+        if (!(await queues.files.sync(mayGoOn))) return;
       } catch (error) {
         this.#poisoned = true;
         throw error;
@@ -187,15 +190,19 @@ export class Writeback {
     return this.#exclusively(work);
   }
 
-  /** The last round; gives whether everything is on disk. */
+  /**
+   * The last round; gives whether everything is written. With very many queue files the checkpoint stays behind, and the
+   * next start dispatches what came since: syncing them all would take minutes.
+   */
   async stop(): Promise<boolean> {
     this.#stopped = true;
     this.#timer?.cancel();
     return await this.#exclusively(async () => {
       await this.#moving;
-      await this.#round();
+      const written = await this.#round();
       await this.#moving;
-      return this.#checkpointOffset === this.#parts.commitLog.durableOffset;
+      const { flushedOffset, durableOffset } = this.#parts.commitLog;
+      return written && !this.#poisoned && flushedOffset === durableOffset;
     });
   }
 
