@@ -558,6 +558,21 @@ test(
 );
 
 test(
+  'a broker that refuses a pull for an old subscription gets the subscriptions again at once',
+  inWorld(async (world) => {
+    const cluster = await startFakeCluster(world, { topics: { T: 1 } });
+    const [broker] = cluster.brokers;
+    await consume(world, cluster, 'client', collect().listener);
+    await world.sleep(1000);
+    broker.heartbeats.length = 0;
+    broker.refusals.set('pullMessage', [25]);
+    put(cluster, 0, '1');
+    await world.sleep(20_000);
+    assert.equal(broker.heartbeats[0]?.withoutSub, false);
+  }),
+);
+
+test(
   'an older broker gets every heartbeat in full',
   inWorld(async (world) => {
     const cluster = await startFakeCluster(world, { topics: { T: 1 } });
