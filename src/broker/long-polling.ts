@@ -5,7 +5,7 @@ import type { Peer } from '../remoting/mod.ts';
  * Pulls that found nothing, held until a message comes or their time is up (RocketMQ: PullRequestHoldService).
  *
  * Arrivals of one turn of the event loop wake a pull once, at the end of the turn, so that it takes them together.
- * Besides, every few seconds all are compared with the ends of their queues: what they skip by tag moves them on.
+ * Besides, each is compared with the end of its queue every few seconds: what it skips by tag moves it on.
  */
 export interface HeldPull {
   readonly peer: Peer;
@@ -25,14 +25,16 @@ export interface HeldPull {
 interface Held {
   readonly pull: HeldPull;
   readonly deadlineMs: number;
+  /** When it is compared with the end of its queue next. */
+  compareMs: number;
   woken: boolean;
 }
 
 /** Pulls held at once; beyond it they are answered at once. */
 const heldMax = 200_000;
-const scanPeriodMs = 5_000;
-/** How far behind its time a pull may be answered. */
-const deadlinePeriodMs = 500;
+const comparePeriodMs = 5_000;
+/** How far behind its time a pull may be answered or compared. */
+const sweepPeriodMs = 500;
 
 export class LongPolling {
   readonly #clock: Clock;
@@ -41,7 +43,7 @@ export class LongPolling {
   /** Topic → queue id → held. */
   readonly #held = new Map<string, Map<number, Set<Held>>>();
   readonly #byPeer = new Map<number, Set<Held>>();
-  readonly #repeating: Timer[];
+  readonly #sweeping: Timer;
   #woken: Held[] = [];
   #size = 0;
   #closed = false;
@@ -50,10 +52,7 @@ export class LongPolling {
     this.#clock = ports.clock;
     this.#timers = ports.timers;
     this.#maxOffset = maxOffset;
-    this.#repeating = [
-      ports.timers.every(scanPeriodMs, () => this.#compareAll()),
-      ports.timers.every(deadlinePeriodMs, () => this.#expire()),
-    ];
+    this.#sweeping = ports.timers.every(sweepPeriodMs, () => this.#sweep());
   }
 
   get size(): number {
@@ -65,7 +64,8 @@ export class LongPolling {
     if (this.#closed || this.#size >= heldMax) return false;
     const ofPeer = this.#ofPeer(pull.peer);
     if (ofPeer === undefined) return false;
-    const held: Held = { pull, deadlineMs: this.#clock.monotonicMs() + pull.holdMs, woken: false };
+    const nowMs = this.#clock.monotonicMs();
+    const held = { pull, deadlineMs: nowMs + pull.holdMs, compareMs: nowMs + comparePeriodMs, woken: false };
     let queues = this.#held.get(pull.topic);
     if (queues === undefined) {
       queues = new Map();
@@ -93,7 +93,7 @@ export class LongPolling {
   /** Answers all that is held, and holds nothing more. */
   close(): void {
     this.#closed = true;
-    for (const timer of this.#repeating) timer.cancel();
+    this.#sweeping.cancel();
     for (const queues of this.#held.values()) {
       for (const waiting of queues.values()) for (const held of waiting) if (!held.woken) this.#wake(held);
     }
@@ -111,20 +111,18 @@ export class LongPolling {
     for (const held of woken) if (this.#remove(held)) held.pull.run();
   }
 
-  #compareAll(): void {
+  #sweep(): void {
+    const nowMs = this.#clock.monotonicMs();
     for (const [topic, queues] of this.#held) {
       for (const [queueId, waiting] of queues) {
-        const maxOffset = this.#maxOffset(topic, queueId);
-        for (const held of waiting) if (!held.woken && maxOffset > held.pull.offset) this.#wake(held);
-      }
-    }
-  }
-
-  #expire(): void {
-    const nowMs = this.#clock.monotonicMs();
-    for (const queues of this.#held.values()) {
-      for (const waiting of queues.values()) {
-        for (const held of waiting) if (!held.woken && held.deadlineMs <= nowMs) this.#wake(held);
+        for (const held of waiting) {
+          if (held.woken) continue;
+          if (held.deadlineMs <= nowMs) this.#wake(held);
+          else if (held.compareMs <= nowMs) {
+            held.compareMs = nowMs + comparePeriodMs;
+            if (this.#maxOffset(topic, queueId) > held.pull.offset) this.#wake(held);
+          }
+        }
       }
     }
   }

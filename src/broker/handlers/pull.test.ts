@@ -196,7 +196,7 @@ test(
 );
 
 test(
-  'messages with other tags move a held pull on within 5 s',
+  'messages with other tags move a held pull on after 5 s',
   withBroker(async ({ send, ask }) => {
     await send({ properties: { TAGS: 'A' } });
     const held = ask(
