@@ -25,6 +25,16 @@ const [script, ...rest] = process.argv.slice(2);
 const child = spawn(node, [join(root, script), ...rest], { cwd: process.env.INIT_CWD ?? root, stdio: 'inherit' });
 // The terminal sends its signals to the whole group; what reaches only this process is passed on.
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+// npm hands a SIGTERM to its shell, which dies of it without a word to us: a lost parent means the same.
+if (process.env.npm_lifecycle_event !== undefined) {
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    child.kill('SIGTERM');
+  }, 250);
+  watch.unref();
+}
 child.on('error', (error) => {
   console.error(`could not run ${node}: ${error.message}`);
   process.exit(1);
