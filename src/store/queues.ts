@@ -173,16 +173,25 @@ export class Queues {
     return { end, physicalEnd, whole };
   }
 
-  /** The first unit of the file that is unwritten, or of a record at or beyond `physicalOffset`. */
+  /**
+   * The first unit of the file that is unwritten, or of a record at or beyond `physicalOffset`. Most queues are short:
+   * the first look takes a stretch of the file, and halving begins behind it.
+   */
   async #endInFile(topic: string, queueId: number, start: number, physicalOffset: number): Promise<number> {
+    const fileEnd = start + this.files.unitsPerFile;
+    const bytes = await this.files.read(topic, queueId, start, firstLookUnits);
+    const looked = bytes.length / unitSize;
     let low = start;
-    let high = start + this.files.unitsPerFile;
+    let high = looked < firstLookUnits || isBelow(bytes, looked - 1, physicalOffset) ? fileEnd : start + looked - 1;
+    if (looked < firstLookUnits) high = Math.min(high, start + looked);
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
-      const bytes = await this.files.read(topic, queueId, middle, 1);
-      const unit = bytes.length === 0 ? undefined : readUnit(bytes, 0);
-      const blank = bytes.length > 0 && unit === undefined && bytes.some((byte) => byte !== 0);
-      if (blank || (unit !== undefined && unit.physicalOffset < physicalOffset)) low = middle + 1;
+      const at = middle - start;
+      const below =
+        at < looked
+          ? isBelow(bytes, at, physicalOffset)
+          : isBelow(await this.files.read(topic, queueId, middle, 1), 0, physicalOffset);
+      if (below) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -209,4 +218,14 @@ export class Queues {
   }
 }
 
-const cutLookUnits = 4096;
+const cutLookUnits = 256;
+const firstLookUnits = 256;
+
+/** Whether a unit is blank, or its record lies below `physicalOffset`. */
+function isBelow(units: Uint8Array, index: number, physicalOffset: number): boolean {
+  const at = index * unitSize;
+  if (at + unitSize > units.length) return false;
+  const unit = readUnit(units, at);
+  if (unit !== undefined) return unit.physicalOffset < physicalOffset;
+  return units.subarray(at, at + unitSize).some((byte) => byte !== 0);
+}

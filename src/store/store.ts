@@ -21,7 +21,7 @@ import {
   storeTimestampOf,
 } from '../message/mod.ts';
 import { Checkpoints } from './checkpoint.ts';
-import { CommitLog, type Staged } from './commit-log.ts';
+import { CommitLog } from './commit-log.ts';
 import { QueueFiles } from './consume-queue.ts';
 import { delayOf, hasIndexKeys, hasQueueUnit } from './dispatch.ts';
 import { entryHash } from './index-file.ts';
@@ -37,14 +37,14 @@ import type {
   MessageStore,
   Put,
   PutResult,
-  PutStatus,
   StoreHealth,
 } from './message-store.ts';
 import { QueuePages } from './queue-pages.ts';
-import { QueueTable, type TopicQueues } from './queue-table.ts';
+import { QueueTable } from './queue-table.ts';
 import { Queues } from './queues.ts';
 import { recover } from './recovery.ts';
 import { Retention } from './retention.ts';
+import { illegal, refused, StagedBatch, StagedMessage } from './staged-put.ts';
 import type { StoreConfig } from './store-config.ts';
 import { isMarkedOpen, markClosed, markOpen, takeDirectory } from './store-directory.ts';
 import { Writeback } from './writeback.ts';
@@ -194,7 +194,7 @@ class Store implements MessageStore {
       cleanStop: !crashed,
       checkCrc: config.checkCRCOnRecover,
       delayLevelsMs: this.#delayLevelsMs,
-      indexEnabled: config.messageIndexEnable,
+      indexEnabled: config.messageIndexEnable && config.indexFileWriteEnable,
     });
     this.#log.start(recovered.end, recovered.lastTimestampMs);
     this.#writeback.start(recovered);
@@ -278,7 +278,8 @@ class Store implements MessageStore {
 
   #illegal(message: Put, topic: Uint8Array, size: number): PutResult | undefined {
     if (topic.length === 0) return illegal('the topic is empty');
-    if (!isStorableTopicName(message.topic))
+    const known = this.#queues.table.topic(message.topic) !== undefined;
+    if (!known && !isStorableTopicName(message.topic))
       return illegal(`the topic name ${message.topic.slice(0, 255)} cannot be stored`);
     if (message.properties.length > limits.propertiesSizeMax) {
       return illegal(`properties of ${message.properties.length} bytes, the limit is ${limits.propertiesSizeMax}`);
@@ -343,7 +344,8 @@ class Store implements MessageStore {
       if (delayMs !== undefined) tagsCode = storeTimestampMs + delayMs;
     }
     if (hasUnit) pages.append(queue, offset, size, tagsCode);
-    const indexed = this.#options.config.messageIndexEnable && hasIndexKeys(message.sysFlag);
+    const { messageIndexEnable, indexFileWriteEnable } = this.#options.config;
+    const indexed = messageIndexEnable && indexFileWriteEnable && hasIndexKeys(message.sysFlag);
     const staged = {
       result: { status: 'ok' as const, physicalOffset: offset, queueOffset, sizeBytes: size, storeTimestampMs },
       topic: hasUnit ? table.topicOf(queue) : undefined,
@@ -459,7 +461,9 @@ class Store implements MessageStore {
   async queryIndex(query: IndexQuery) {
     const max = Math.min(query.maxMessages, this.#options.config.maxMsgsNumBatch);
     const text = `${query.topic}#${query.key}`;
-    const offsets = await this.#index.query(text, max, query.beginTimestampMs, query.endTimestampMs);
+    const { indexFileReadEnable } = this.#options.config;
+    const range = [query.beginTimestampMs, query.endTimestampMs] as const;
+    const offsets = indexFileReadEnable ? await this.#index.query(text, max, ...range) : [];
     const records: Uint8Array[] = [];
     for (const offset of offsets) {
       const record = await this.recordAt(offset);
@@ -540,97 +544,3 @@ const emptyFields = {
   topic: new Uint8Array(0),
   properties: new Uint8Array(0),
 };
-
-/** A message on its way to the disk: its record is in the tail, its entry in the queue's page. */
-class StagedMessage implements Staged {
-  endOffset = 0;
-  /** Undefined for records that are in no queue. */
-  readonly topic: TopicQueues | undefined;
-  readonly queue: number;
-  readonly tagsCode: number;
-  readonly keyHashes: readonly number[];
-  readonly result: PutResult;
-  readonly #store: Store;
-  readonly #done: ((result: PutResult) => void) | undefined;
-  #answered = false;
-
-  constructor(
-    store: Store,
-    message: Pick<StagedMessage, 'result' | 'topic' | 'queue' | 'tagsCode' | 'keyHashes'>,
-    done: ((result: PutResult) => void) | undefined,
-  ) {
-    this.result = message.result;
-    this.topic = message.topic;
-    this.queue = message.queue;
-    this.tagsCode = message.tagsCode;
-    this.keyHashes = message.keyHashes;
-    this.#store = store;
-    this.#done = done;
-  }
-
-  answer(result: PutResult): void {
-    if (this.#answered) return;
-    this.#answered = true;
-    this.#done?.(result);
-  }
-
-  durable(): void {
-    this.#store.published(this);
-    this.answer(this.result);
-  }
-
-  failed(cause: string): void {
-    this.#store.withdrawn(this);
-    this.answer({ ...this.result, status: 'service not available', cause });
-  }
-
-  late(): void {
-    this.answer({ ...this.result, status: 'flush disk timeout', cause: lateCause });
-  }
-}
-
-/** Messages that become durable, or fail, together. */
-class StagedBatch implements Staged {
-  endOffset = 0;
-  readonly #store: Store;
-  readonly #messages: readonly StagedMessage[];
-  readonly #done: (results: PutResult[]) => void;
-  #answered = false;
-
-  constructor(store: Store, messages: readonly StagedMessage[], done: (results: PutResult[]) => void) {
-    this.#store = store;
-    this.#messages = messages;
-    this.#done = done;
-  }
-
-  answer(status: PutStatus, cause?: string): void {
-    if (this.#answered) return;
-    this.#answered = true;
-    const results = this.#messages.map(({ result }) => result);
-    this.#done(cause === undefined ? results : results.map((result) => ({ ...result, status, cause })));
-  }
-
-  durable(): void {
-    for (const message of this.#messages) this.#store.published(message);
-    this.answer('ok');
-  }
-
-  failed(cause: string): void {
-    for (const message of this.#messages.toReversed()) this.#store.withdrawn(message);
-    this.answer('service not available', cause);
-  }
-
-  late(): void {
-    this.answer('flush disk timeout', lateCause);
-  }
-}
-
-const lateCause = 'the sync takes longer than syncFlushTimeout';
-
-function refused(status: PutStatus, cause: string): PutResult {
-  return { status, cause, physicalOffset: -1, queueOffset: -1, sizeBytes: 0, storeTimestampMs: 0 };
-}
-
-function illegal(cause: string): PutResult {
-  return refused('message illegal', cause);
-}
