@@ -181,13 +181,16 @@ function withOwn(own: string, configured: string): string {
   return [own, ...others].join(';');
 }
 
-/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */
+/** Ctrl-C reaches the whole group of processes, and launchers pass it on: the same wish may come more than once. */
+const sameSignalMs = 1000;
+
+/** Resolves at the first SIGTERM or SIGINT; a further one, later, ends the process at once. */
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
-    let stopping = false;
+    let stoppingSinceMs: number | undefined;
     const onSignal = (signal: NodeJS.Signals) => {
-      if (stopping) process.exit(signal === 'SIGINT' ? 130 : 143);
-      stopping = true;
+      stoppingSinceMs ??= performance.now();
+      if (performance.now() - stoppingSinceMs > sameSignalMs) process.exit(signal === 'SIGINT' ? 130 : 143);
       resolve();
     };
     process.on('SIGTERM', onSignal);

@@ -52,6 +52,8 @@ describe('liftmq start', () => {
     assert.match(metrics, /^liftmq_event_loop_delay_milliseconds\{quantile="0.99"\} [\d.]+$/m);
     assert.match(metrics, /^liftmq_namesrv_brokers 1$/m);
     assert.match(metrics, /^liftmq_store_writable\{cluster="DefaultCluster",.*\} 1$/m);
+    // As with Ctrl-C below npm: once from the terminal, once from the launcher.
+    running.child.kill('SIGINT');
     assert.equal(await stop(running, 'SIGINT'), 0);
     assert.equal(existsSync(join(folder, 'one/store/abort')), false);
   });
