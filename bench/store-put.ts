@@ -83,17 +83,13 @@ await new Promise<void>((resolve) => {
       if (result.status !== 'ok') refused.set(result.status, (refused.get(result.status) ?? 0) + 1);
       done += 1;
       if (done === messageCount) resolve();
-      else waiting += 1;
+      else if (waiting++ === 0) setImmediate(turn);
     });
   };
   let waiting = inFlight;
   // Answers open the way for the next puts in the next turn, as replies over a network would.
   const turn = () => {
-    while (waiting > 0 && sent < messageCount) {
-      waiting -= 1;
-      next();
-    }
-    if (done < messageCount) setImmediate(turn);
+    for (; waiting > 0 && sent < messageCount; waiting--) next();
   };
   turn();
 });
