@@ -378,7 +378,7 @@ export class HeaderScanner implements HeaderView {
     return false;
   }
 
-  /** `"name":"value"` without white space, escapes or anything outside ASCII: almost all fields. Else nothing is read. */
+  /** `"name":"value"` without white space or an escaped name: almost all fields. Else nothing is read. */
   #scanUsualField(row: HotRow): boolean {
     const bytes = this.#bytes;
     const end = this.#end;
@@ -398,12 +398,20 @@ export class HeaderScanner implements HeaderView {
     if (slot < 0 || bytes[at + 1] !== 0x3a || bytes[at + 2] !== 0x22) return false;
     const valueAt = at + 3;
     for (at = valueAt; at < end && special[bytes[at]] === 0; at++);
-    if (at >= end || bytes[at] !== 0x22) return false;
-    this.#starts[slot] = valueAt;
-    this.#ends[slot] = at;
-    this.#marks[slot] = Mark.NONE;
-    this.#at = at + 1;
-    return true;
+    if (at < end && bytes[at] === 0x22) {
+      this.#starts[slot] = valueAt;
+      this.#ends[slot] = at;
+      this.#marks[slot] = Mark.NONE;
+      this.#at = at + 1;
+      return true;
+    }
+    const fieldAt = this.#at;
+    if (this.#scanText(valueAt, at)) {
+      this.#put(slot);
+      return true;
+    }
+    this.#at = fieldAt;
+    return false;
   }
 
   /** The slot of the name that stands here, −1 for one that the row does not know, or `unusual`. */
@@ -450,13 +458,13 @@ export class HeaderScanner implements HeaderView {
     return false;
   }
 
-  /** The rest of a string whose opening quote was read. */
-  #scanText(): boolean {
+  /** The rest of a string that begins at `start`, behind its opening quote, and is plain up to `from`. */
+  #scanText(start = this.#at, from = start): boolean {
     const bytes = this.#bytes;
     const end = this.#end;
-    let at = this.#at;
+    let at = from;
     let mark = 0;
-    this.#valueStart = at;
+    this.#valueStart = start;
     for (;;) {
       while (at < end && special[bytes[at]] === 0) at++;
       if (at >= end) return false;
@@ -541,7 +549,8 @@ export class HeaderScanner implements HeaderView {
   }
 
   #is(key: Buffer, start: number): boolean {
-    for (let i = 0; i < key.length; i++) if (this.#bytes[start + i] !== key[i]) return false;
+    const bytes = this.#bytes;
+    for (let i = 0; i < key.length; i++) if (bytes[start + i] !== key[i]) return false;
     return true;
   }
 

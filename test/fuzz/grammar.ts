@@ -21,11 +21,14 @@ const oddNumbers = ['0', '-1', '2147483647', '2147483648', '-2147483648', '90071
 const worseNumbers = ['9223372036854775808', '1e3', '1.5', '', ' 1', '0x10', 'NaN', '+7', '٣'];
 const spaces = ['', '', '', '', ' ', '\n', '\t \r\n'];
 
-/** A request of any command with an `opaque`, well formed as often as not quite. */
-export function anyFrame(random: SimRandom, opaque: number): Buffer {
+/** A request of any command with an `opaque`, or an answer to one of the first requests that the other end makes. */
+export function anyFrame(random: SimRandom, requestOpaque: number): Buffer {
   const row = rows[random.below(rows.length)] ?? rows[0];
   const fields = fieldsOf(random, row);
-  const flag = random.chance(0.9) ? 0 : random.below(4);
+  const flag = random.chance(0.85) ? 0 : random.below(4);
+  const isAnswer = (flag & 1) !== 0;
+  const opaque = isAnswer ? random.below(4) : requestOpaque;
+  if (isAnswer) fields.push(['offset', fieldValue(random, 'i64')]);
   const body = random.chance(0.6)
     ? Buffer.alloc(0)
     : Buffer.alloc(random.below(random.chance(0.02) ? 70_000 : 200), random.below(256));
