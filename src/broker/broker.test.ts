@@ -213,3 +213,12 @@ test('name server, broker and clients: two consumers share what a producer sends
     await nameServer.close(0);
   });
 });
+
+test(
+  'a stop that is asked for twice is one stop',
+  withBroker(async ({ broker, node }) => {
+    await Promise.all([broker.close(), broker.close()]);
+    await broker.close();
+    await assert.rejects(node.env.disk.stat('/store/abort'), /ENOENT/);
+  }),
+);

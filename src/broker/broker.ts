@@ -59,7 +59,7 @@ export interface Broker {
   /** Whether at least one of them knows this broker. */
   readonly registered: boolean;
   stats(): BrokerStats;
-  /** Sends clients elsewhere, leaves the name servers, answers what is under way, and closes the store cleanly. */
+  /** Idempotent. Sends clients elsewhere, leaves the name servers, answers what is under way, and closes the store cleanly. */
   close(): Promise<void>;
 }
 
@@ -233,6 +233,7 @@ export async function startBroker(env: Env, options: { config: BrokerConfig }): 
       `The broker[${brokerName}, ${advertised}] boot success.`,
     );
 
+    let closing: Promise<void> | undefined;
     return {
       brokerName,
       listening: server.listening,
@@ -257,25 +258,27 @@ export async function startBroker(env: Env, options: { config: BrokerConfig }): 
           remoting: server.stats(),
         };
       },
-      async close() {
-        server.goAway();
-        await registration.unregister();
-        nameServers.close();
-        polling.close();
-        await server.close(config.shutdownWaitTimeSeconds * 1000);
-        registry.close();
-        traffic.close();
-        for (const timer of repeating) timer.cancel();
-        await client.close();
-        await Promise.allSettled([delayed.close(), topics.save(), groups.save(), offsets.save()]).then((results) => {
-          for (const { status, ...rest } of results) {
-            if (status === 'rejected') log.error('broker.state-not-saved', rest, 'a state file could not be written');
-          }
-        });
-        await store.close();
-        log.info('broker.stopped', { brokerName }, `The broker[${brokerName}] has stopped.`);
-      },
+      close: () => (closing ??= close()),
     };
+
+    async function close(): Promise<void> {
+      server.goAway();
+      await registration.unregister();
+      nameServers.close();
+      polling.close();
+      await server.close(config.shutdownWaitTimeSeconds * 1000);
+      registry.close();
+      traffic.close();
+      for (const timer of repeating) timer.cancel();
+      await client.close();
+      await Promise.allSettled([delayed.close(), topics.save(), groups.save(), offsets.save()]).then((results) => {
+        for (const { status, ...rest } of results) {
+          if (status === 'rejected') log.error('broker.state-not-saved', rest, 'a state file could not be written');
+        }
+      });
+      await store.close();
+      log.info('broker.stopped', { brokerName }, `The broker[${brokerName}] has stopped.`);
+    }
   }
 
   try {

@@ -84,7 +84,7 @@ export class SubscriptionGroups {
         fileBytes({
           dataVersion: writeLooseJson(this.version),
           forbiddenTable: writeLooseJson(this.#forbidden),
-          subscriptionGroupTable: tableText(this.sortedRows()),
+          subscriptionGroupTable: tableText(this.#rows()),
         }),
       { keepPrevious: true },
     );
@@ -122,7 +122,7 @@ export class SubscriptionGroups {
 
   /** Names with their JSON texts, in order of the names. */
   sortedRows(): readonly (readonly [name: string, json: string])[] {
-    this.#sorted ??= [...this.#groups].map(([name, { json }]) => [name, json] as const).sort(byKey);
+    this.#sorted ??= [...this.#rows()].sort(byKey);
     return this.#sorted;
   }
 
@@ -184,6 +184,10 @@ export class SubscriptionGroups {
 
   attributesOf(name: string): Attributes | undefined {
     return this.#groups.get(name)?.group.attributes;
+  }
+
+  *#rows(): Iterable<readonly [name: string, json: string]> {
+    for (const [name, { json }] of this.#groups) yield [name, json];
   }
 
   #put(group: SubscriptionGroup): void {
