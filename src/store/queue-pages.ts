@@ -53,7 +53,7 @@ export class QueuePages {
 
   /** Whether `count` calls of `append` to one queue can have their pages. */
   hasRoom(count: number): boolean {
-    const wanted = Math.ceil(count / pageUnits) + 1;
+    const wanted = Math.ceil((count - 1) / pageUnits) + 1;
     while (this.#free.length + this.#pagesMax - this.#pageCount < wanted) if (!this.#dropOne()) return false;
     return true;
   }
