@@ -61,6 +61,7 @@ interface Swarm {
   queueCount: number;
   /** Pause of a producer between two messages, from and to. */
   thinkMs: readonly [number, number];
+  bodyBytes: readonly [number, number];
   kinds: readonly FaultKind[];
   lossy: boolean;
   brokerProperties: Record<string, string>;
@@ -81,6 +82,13 @@ function chooseSwarm(random: SimRandom, allowed: readonly FaultKind[]): Swarm {
       [1, 60],
       [1, 60],
       [100, 1000],
+    ]),
+    bodyBytes: random.pick([
+      [1, 700],
+      // Over several sectors and pages of the disk.
+      [1, 4000],
+      // All of one size: what a crash left behind the log's end begins where a new record ends.
+      [400, 400],
     ]),
     kinds,
     // Asynchronous flush promises nothing about a power failure.
@@ -128,6 +136,7 @@ async function runCluster(world: SimWorld, options: SimulationOptions): Promise<
     brokerNames: cluster.brokers.map(({ node }) => node.name),
     queueCount: swarm.queueCount,
     thinkMs: swarm.thinkMs,
+    bodyBytes: swarm.bodyBytes,
   };
   const producers = Array.from(
     { length: swarm.producerCount },

@@ -17,15 +17,11 @@ export interface WorkloadParts {
   queueCount: number;
   /** Pause of a producer between two messages, from and to. */
   thinkMs: readonly [number, number];
+  /** Size of a body, from and to. */
+  bodyBytes: readonly [number, number];
 }
 
 const retryMs = [50, 300] as const;
-/** Now and then over several sectors and pages of the disk. */
-const bodyBytes = [
-  [1, 700],
-  [1, 700],
-  [500, 3000],
-] as const;
 const batchSize = [2, 5] as const;
 
 const placeOf = ({ brokerName, queueId }: MessageQueue) => `${brokerName}/${queueId}`;
@@ -104,8 +100,8 @@ export class ProducerModel {
   #newMessage(): { id: string; body: string; tag: string } {
     this.#sequence += 1;
     const id = `${this.node.name}-${this.#sequence}`;
-    const filler = 'abcdefghij'.repeat(300).slice(0, this.#random.between(this.#random.pick(bodyBytes)));
-    return { id, body: `${id} ${filler}`, tag: this.#random.pick(['A', 'B', 'C']) };
+    const size = this.#random.between(this.#parts.bodyBytes);
+    return { id, body: `${id} `.padEnd(size, 'abcdefghij'), tag: this.#random.pick(['A', 'B', 'C']) };
   }
 
   #chooseQueue(): MessageQueue {
