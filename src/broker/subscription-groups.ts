@@ -212,7 +212,8 @@ function defaultGroup(groupName: string): SubscriptionGroup {
 
 /** What stands in files and requests; absent members get Java's defaults. Attributes are not judged here. */
 export function readGroup(groupName: string, json: JsonObject): SubscriptionGroup {
-  const number = (value: JsonValue | undefined, byDefault: number) => (typeof value === 'number' ? value : byDefault);
+  const number = (value: JsonValue | undefined, byDefault: number) =>
+    typeof value === 'number' && value === (value | 0) ? value : byDefault;
   const truth = (value: JsonValue | undefined, byDefault: boolean) => (typeof value === 'boolean' ? value : byDefault);
   const attributes: Record<string, string> = {};
   for (const [key, value] of Object.entries(asObject(json.attributes) ?? {})) attributes[key] = String(value);

@@ -84,7 +84,8 @@ export function configOf(topic: Topic): TopicConfig {
 
 /** What stands in the file of any broker since 4.0; absent members get Java's defaults. */
 export function readTopicConfig(name: string, row: JsonObject): TopicConfig {
-  const number = (value: JsonValue | undefined, byDefault: number) => (typeof value === 'number' ? value : byDefault);
+  const number = (value: JsonValue | undefined, byDefault: number) =>
+    typeof value === 'number' && value === (value | 0) ? value : byDefault;
   const attributes: Record<string, string> = {};
   for (const [key, value] of Object.entries(asObject(row.attributes) ?? {})) attributes[key] = String(value);
   return {

@@ -50,6 +50,20 @@ test(
 );
 
 test(
+  'numbers that are none count as their defaults',
+  withBroker(async ({ ask }) => {
+    const body =
+      '{"groupName":"g","retryQueueNums":1.5,"retryMaxTimes":"many","brokerId":99999999999,"consumeEnable":1}';
+    assert.equal((await ask('updateAndCreateSubscriptiongroup', {}, { body })).code, 0);
+    const config = jsonOf(await ask('getSubscriptiongroupConfig', { group: 'g' }));
+    assert.deepEqual(
+      [config?.retryQueueNums, config?.retryMaxTimes, config?.brokerId, config?.consumeEnable],
+      [1, 16, 0, true],
+    );
+  }),
+);
+
+test(
   'an unknown group is told to be so where groups are not created automatically',
   withBroker(
     async ({ ask, pull, send }) => {

@@ -147,6 +147,8 @@ test(
     assert.equal(await committed(), 0);
     await pull({ sysFlag: 5, commitOffset: 1 });
     assert.equal(await committed(), 1);
+    await pull({ sysFlag: 5, commitOffset: -1 });
+    assert.equal(await committed(), 1);
   }),
 );
 

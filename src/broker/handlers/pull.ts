@@ -80,7 +80,7 @@ export function pullHandlers(parts: PullParts): HandlersOf<'broker', PullCommand
   ): void {
     const code = codeOf(result.status, request.offset);
     offsets.notePulled(request.group, request.topic, request.queueId, result.nextOffset);
-    if (first && (request.sysFlag & PullSysFlag.COMMIT_OFFSET) !== 0) {
+    if (first && (request.sysFlag & PullSysFlag.COMMIT_OFFSET) !== 0 && request.commitOffset >= 0) {
       offsets.commit(request.group, request.topic, request.queueId, request.commitOffset);
     }
     if (code === ResponseCode.PULL_NOT_FOUND && first && (request.sysFlag & PullSysFlag.SUSPEND) !== 0) {
