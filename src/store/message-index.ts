@@ -320,10 +320,14 @@ export class MessageIndex {
     });
   }
 
-  /** Frees the slots in memory; the next write reads them again. */
+  /** Frees what was needed while messages came; the next write reads the slots again. */
   rest(): void {
     void this.#exclusively(async () => {
-      if (this.#stagedCount === 0) this.#slots = undefined;
+      if (this.#stagedCount > 0) return;
+      this.#slots = undefined;
+      this.#hashes = new Int32Array(stagedAtFirst);
+      this.#physical = new Float64Array(stagedAtFirst);
+      this.#timestamps = new Float64Array(stagedAtFirst);
     });
   }
 

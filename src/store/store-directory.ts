@@ -1,4 +1,4 @@
-import { type DirectoryLock, type Disk, DiskError, makeDurableDirectory } from '../io/mod.ts';
+import { type DirectoryLock, type Disk, DiskError } from '../io/mod.ts';
 
 /** The root directory: that it is ours to use, and nothing in it that we would silently leave out. */
 
@@ -38,7 +38,7 @@ const unreadable: readonly { path: string; because: string }[] = [
 /** Takes the directory. Rejects with an Error whose sentence says what is wrong with it. */
 export async function takeDirectory(disk: Disk, root: string): Promise<DirectoryLock> {
   try {
-    await makeDurableDirectory(disk, root);
+    await disk.makeDirectory(root);
   } catch (error) {
     throw new Error(`the store directory ${root} cannot be made: ${reasonOf(error)}`, { cause: error });
   }

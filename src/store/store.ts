@@ -180,8 +180,11 @@ class Store implements MessageStore {
   async open(): Promise<void> {
     const { disk, log, config, host } = this.#options;
     const root = config.storePathRootDir;
-    for (const directory of [this.#files.directory, `${root}/consumequeue`, `${root}/index`])
-      await makeDurableDirectory(disk, directory);
+    await disk.makeDirectory(`${root}/consumequeue`);
+    await disk.makeDirectory(`${root}/index`);
+    // Names are synced up to the root of the file system, those of all three with the last.
+    await makeDurableDirectory(disk, this.#files.directory);
+    if (!this.#files.directory.startsWith(`${root}/`)) await makeDurableDirectory(disk, `${root}/index`);
     const crashed = await isMarkedOpen(disk, root);
     await this.#files.load(crashed);
     await markOpen(disk, root, host.pid);
