@@ -304,6 +304,8 @@ test(
     assert.equal(cluster.brokers[0].consumers.size, 0);
     world.heal(world.node('client'), world.node('namesrv-0'));
     put(cluster, 0, 'x');
+    // The connection attempt that was under way in the cut has yet to fail.
+    await world.sleep(1);
     await consumer.start();
     await world.until(() => got.length === 1, 5000, 'it consumes');
     await consumer.stop();

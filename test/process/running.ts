@@ -1,6 +1,6 @@
 /** A `liftmq` process under test. */
-import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
@@ -63,13 +63,22 @@ export async function run(
   return { code, output };
 }
 
-/** A port that nobody listens on at this moment. */
+/** Below the range from which systems choose ports for connections: nobody else takes one between our look and our use. */
+const portLow = 15_000;
+const portHigh = 32_000;
+
+/** A port that nobody listens on at this moment; nor on the one two below, which a broker takes as well (VIP). */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  assert.ok(typeof address === 'object' && address !== null);
-  return address.port;
+  for (;;) {
+    const port = randomInt(portLow, portHigh);
+    if ((await isFree(port)) && (await isFree(port - 2))) return port;
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  server.once('error', () => resolve(false));
+  server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  return promise;
 }
