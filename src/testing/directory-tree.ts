@@ -112,12 +112,6 @@ export class DirectoryTree {
     this.#pending = left;
   }
 
-  /** All that is pending, as if every directory had been synced. */
-  syncAll(): void {
-    for (const changes of this.#pending) makeDurable(changes);
-    this.#pending = [];
-  }
-
   crash(random: SimRandom): void {
     const probability = random.pick([0, 0.5, 1]);
     const cut = new Set<DirectoryNode>();

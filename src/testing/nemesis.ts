@@ -23,6 +23,7 @@ export const faultKinds = [
   'full disk',
   'read-only disk',
   'clock jump',
+  'clock drift',
 ] as const;
 
 export type FaultKind = (typeof faultKinds)[number];
@@ -46,6 +47,7 @@ const perilousCalls: readonly [DiskOperation, ...DiskOperation[]] = [
   'sync directory',
 ];
 const jumpMs = 3_600_000;
+const driftPpm = 50_000;
 
 export class Nemesis {
   readonly #world: SimWorld;
@@ -159,6 +161,11 @@ export class Nemesis {
         const ms = this.#random.pick([jumpMs, -jumpMs]);
         broker.node.clock.jump(ms);
         return () => broker.node.clock.jump(-ms);
+      }
+      case 'clock drift': {
+        const { clock } = this.#one(this.#world.nodes);
+        clock.drift(this.#random.pick([driftPpm, -driftPpm]));
+        return () => clock.drift(0);
       }
     }
   }

@@ -8,6 +8,7 @@
  */
 import { assert, crc32 } from '../common/mod.ts';
 import { type Connection, type ConnectionEvents, type Endpoint, NetworkError } from '../io/mod.ts';
+import { ByteQueue } from './byte-queue.ts';
 import type { Owner, Scheduler } from './scheduler.ts';
 import type { SimLinks } from './sim-links.ts';
 import type { SimRandom } from './sim-random.ts';
@@ -54,8 +55,7 @@ export class SimConnection implements Connection {
   #closedTold = false;
   #cause: Error | undefined;
 
-  #queue: Uint8Array[] = [];
-  #queuedBytes = 0;
+  readonly #queue = new ByteQueue();
   /** Sent, and not yet read by the peer's process. */
   #unreadByPeerBytes = 0;
   #wantsDrain = false;
@@ -65,8 +65,7 @@ export class SimConnection implements Connection {
 
   /** Under way to this end: whichever packet arrives, it brings the first of them, so order is kept. */
   readonly #wire: Segment[] = [];
-  #arrived: Uint8Array[] = [];
-  #arrivedBytes = 0;
+  readonly #arrived = new ByteQueue();
   /** Read by our process, and not yet told to the writer. */
   #untoldReadBytes = 0;
   #finArrived = false;
@@ -104,17 +103,13 @@ export class SimConnection implements Connection {
 
   writeAll(chunks: readonly Uint8Array[]): void {
     if (this.#closed || this.#ending || !this.owner.alive) return;
-    for (const chunk of chunks) {
-      if (chunk.length === 0) continue;
-      this.#queue.push(chunk);
-      this.#queuedBytes += chunk.length;
-    }
+    for (const chunk of chunks) this.#queue.push(chunk);
     this.#pump();
-    this.#wantsDrain ||= this.#queuedBytes > 0;
+    this.#wantsDrain ||= this.#queue.sizeBytes > 0;
   }
 
   get pendingBytes(): number {
-    return this.#queuedBytes;
+    return this.#queue.sizeBytes;
   }
 
   pause(): void {
@@ -138,14 +133,14 @@ export class SimConnection implements Connection {
   destroy(cause?: Error): void {
     if (this.#closed || !this.owner.alive) return;
     // Closing over unread bytes resets the connection, as it does in Linux.
-    this.#tellPeer(this.#arrivedBytes > 0 || this.#wire.length > 0);
+    this.#tellPeer(this.#arrived.sizeBytes > 0 || this.#wire.length > 0);
     this.#close(cause);
   }
 
   /** The process of this end was killed: its kernel closes for it. */
   abandon(): void {
     if (this.#closed) return;
-    this.#tellPeer(this.#arrivedBytes > 0 || this.#wire.length > 0 || this.#wiring.random.chance(0.3));
+    this.#tellPeer(this.#arrived.sizeBytes > 0 || this.#wire.length > 0 || this.#wiring.random.chance(0.3));
     this.#closed = true;
     this.#wiring.closed(this);
   }
@@ -182,31 +177,17 @@ export class SimConnection implements Connection {
 
   #pump(): void {
     const room = this.#windowBytes - this.#unreadByPeerBytes;
-    if (this.#queuedBytes > 0 && room > 0) this.#send(this.#takeQueued(Math.min(room, this.#queuedBytes)));
-    if (this.#queuedBytes === 0 && this.#ending && !this.#finSent) {
+    if (this.#queue.sizeBytes > 0 && room > 0) {
+      // A copy: the kernel has taken these bytes.
+      const taken = this.#queue.take(Math.min(room, this.#queue.sizeBytes));
+      this.#unreadByPeerBytes += taken.length;
+      this.#send(taken);
+    }
+    if (this.#queue.sizeBytes === 0 && this.#ending && !this.#finSent) {
       this.#finSent = true;
       this.#send('fin');
       this.#closeWhenBothEnded();
     }
-  }
-
-  /** A copy: the kernel has taken these bytes. */
-  #takeQueued(length: number): Uint8Array {
-    const taken = new Uint8Array(length);
-    let at = 0;
-    let whole = 0;
-    for (const chunk of this.#queue) {
-      const part = chunk.subarray(0, length - at);
-      taken.set(part, at);
-      at += part.length;
-      if (part.length < chunk.length) this.#queue[whole] = chunk.subarray(part.length);
-      else whole += 1;
-      if (at === length) break;
-    }
-    this.#queue.splice(0, whole);
-    this.#queuedBytes -= length;
-    this.#unreadByPeerBytes += length;
-    return taken;
   }
 
   #send(segment: Segment): void {
@@ -256,7 +237,6 @@ export class SimConnection implements Connection {
       this.#finArrived = true;
     } else {
       this.#arrived.push(segment);
-      this.#arrivedBytes += segment.length;
     }
     if (this.owner.pausedUntilUs > this.#wiring.scheduler.nowUs) this.#planDelivery(0);
     else this.#deliver();
@@ -277,15 +257,15 @@ export class SimConnection implements Connection {
 
   #deliver(): void {
     if (this.#closed || !this.owner.alive || this.#events === undefined || this.#paused) return;
-    if (this.#arrivedBytes > 0) {
-      const piece = this.#takeArrived(this.#ending ? this.#arrivedBytes : this.#pieceBytes());
+    if (this.#arrived.sizeBytes > 0) {
+      const piece = this.#arrived.take(this.#ending ? this.#arrived.sizeBytes : this.#pieceBytes());
       this.#credit(piece.length);
       if (!this.#ending) {
         this.#events.onData(piece);
         piece.fill(spoiltByte);
       }
     }
-    if (this.#arrivedBytes > 0) {
+    if (this.#arrived.sizeBytes > 0) {
       this.#planDelivery(this.#wiring.random.between(pieceUs));
     } else if (this.#finArrived && !this.#closed) {
       // As node:net does by default: the answer to the peer's end is our own, after what is queued.
@@ -297,26 +277,10 @@ export class SimConnection implements Connection {
 
   #pieceBytes(): number {
     const { random, links } = this.#wiring;
-    if (!links.shape.chopped) return this.#arrivedBytes;
-    if (random.chance(0.5)) return this.#arrivedBytes;
-    const most = random.pick([this.#arrivedBytes, 1024, 64, 8]);
-    return 1 + random.below(Math.min(most, this.#arrivedBytes));
-  }
-
-  #takeArrived(length: number): Uint8Array {
-    const taken = new Uint8Array(length);
-    let at = 0;
-    while (at < length) {
-      const chunk = this.#arrived[0];
-      assert(chunk !== undefined, 'as much arrived as was counted');
-      const part = chunk.subarray(0, length - at);
-      taken.set(part, at);
-      at += part.length;
-      if (part.length === chunk.length) this.#arrived.shift();
-      else this.#arrived[0] = chunk.subarray(part.length);
-    }
-    this.#arrivedBytes -= length;
-    return taken;
+    if (!links.shape.chopped) return this.#arrived.sizeBytes;
+    if (random.chance(0.5)) return this.#arrived.sizeBytes;
+    const most = random.pick([this.#arrived.sizeBytes, 1024, 64, 8]);
+    return 1 + random.below(Math.min(most, this.#arrived.sizeBytes));
   }
 
   /**
@@ -325,7 +289,7 @@ export class SimConnection implements Connection {
    */
   #credit(readBytes: number): void {
     this.#untoldReadBytes += readBytes;
-    if (this.#arrivedBytes > 0 && this.#untoldReadBytes < this.#windowBytes / 2) return;
+    if (this.#arrived.sizeBytes > 0 && this.#untoldReadBytes < this.#windowBytes / 2) return;
     const { peer } = this;
     const { links } = this.#wiring;
     const toldBytes = this.#untoldReadBytes;
@@ -334,23 +298,23 @@ export class SimConnection implements Connection {
       peer.#unreadByPeerBytes -= toldBytes;
       peer.#windowOpened();
     };
-    if (peer.#queuedBytes === 0 && !links.isCut(this.machine, peer.machine)) arrive();
+    if (peer.#queue.sizeBytes === 0 && !links.isCut(this.machine, peer.machine)) arrive();
     else this.#carry('window', `${toldBytes}`, arrive);
   }
 
   #windowOpened(): void {
     if (this.#closed || !this.owner.alive) return;
     this.#pump();
-    if (this.#wantsDrain && this.#queuedBytes === 0) {
+    if (this.#wantsDrain && this.#queue.sizeBytes === 0) {
       this.#wantsDrain = false;
       this.#plan('drain', () => {
-        if (!this.#closed && this.#queuedBytes === 0) this.#events?.onDrain();
+        if (!this.#closed && this.#queue.sizeBytes === 0) this.#events?.onDrain();
       });
     }
   }
 
   #closeWhenBothEnded(): void {
-    if (this.#finSent && this.#finArrived && this.#arrivedBytes === 0) this.#close(undefined);
+    if (this.#finSent && this.#finArrived && this.#arrived.sizeBytes === 0) this.#close(undefined);
   }
 
   #reset(): void {
@@ -367,10 +331,8 @@ export class SimConnection implements Connection {
     if (this.#closed) return;
     this.#closed = true;
     this.#cause = cause;
-    this.#queue = [];
-    this.#queuedBytes = 0;
-    this.#arrived = [];
-    this.#arrivedBytes = 0;
+    this.#queue.clear();
+    this.#arrived.clear();
     this.#wiring.closed(this);
     this.#plan('closed', () => this.#tellClosed());
   }

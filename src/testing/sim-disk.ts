@@ -1,6 +1,6 @@
 /**
  * The disk of one simulated machine: it outlives processes, and loses what was not synced when the machine crashes.
- * Faults are rules that a test sets and takes away again, or rates for random runs.
+ * Faults are rules that a test sets and takes away again.
  */
 import { assert, crc32 } from '../common/mod.ts';
 import { type Disk, DiskError, type DiskErrorCode } from '../io/mod.ts';
@@ -73,8 +73,6 @@ export class SimDisk {
   readOnly = false;
   /** All durations are multiplied by it. */
   slowness = 1;
-  /** Chance that a call fails with EIO; for random runs. */
-  readonly failureRate = { read: 0, write: 0, sync: 0 };
   capacityBytes: number;
   /** Injected errors that were met. */
   faultCount = 0;
@@ -137,13 +135,10 @@ export class SimDisk {
     };
   }
 
-  /** Takes all faults away: rules, rates, slowness, read-only. A full disk stays full. */
+  /** Takes all faults away: rules, triggers, slowness, read-only. A full disk stays full. */
   heal(): void {
     this.#faults = [];
     this.#triggers.clear();
-    this.failureRate.read = 0;
-    this.failureRate.write = 0;
-    this.failureRate.sync = 0;
     this.slowness = 1;
     this.readOnly = false;
   }
@@ -278,11 +273,7 @@ export class SimDisk {
       this.faultCount += 1;
       return rule.fault.code;
     }
-    const rate =
-      operation === 'read' || operation === 'write' || operation === 'sync' ? this.failureRate[operation] : 0;
-    if (rate === 0 || !this.#random.chance(rate)) return undefined;
-    this.faultCount += 1;
-    return 'EIO';
+    return undefined;
   }
 
   /** How long the call takes; somewhere in between a trigger may go off. */

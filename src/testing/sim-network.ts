@@ -45,10 +45,6 @@ export class SimNetwork {
     this.#wiring = { scheduler, random, links: this.links, closed: (end) => this.#connections.delete(end) };
   }
 
-  get connectionCount(): number {
-    return this.#connections.size;
-  }
-
   processEnded(owner: Owner): void {
     for (const [place, bound] of this.#bound) {
       this.#bound.set(
