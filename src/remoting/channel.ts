@@ -215,17 +215,9 @@ export class Channel implements Peer {
     return this.host.includes(':') ? `[${this.host}]:${this.port}` : `${this.host}:${this.port}`;
   }
 
-  get inFlight(): number {
-    return this.#inFlight;
-  }
-
   /** Requests of ours that wait for an answer. */
   get awaited(): number {
     return this.#outbound.size;
-  }
-
-  get closed(): boolean {
-    return this.#closed;
   }
 
   // What the connection tells.
@@ -353,8 +345,11 @@ export class Channel implements Peer {
       reply.taken?.();
       return;
     }
-    if (call.oneway) reply.taken?.();
-    else this.#writeAnswer(call.serialization, call.opaque, call.command, reply);
+    if (call.oneway) {
+      reply.taken?.();
+      return;
+    }
+    this.#writeAnswer(call.serialization, call.opaque, call.command, reply);
     this.#inFlight--;
     this.#hub.counters.inFlight--;
   }
@@ -443,8 +438,11 @@ export class Channel implements Peer {
       return;
     }
     entry.requests++;
-    this.#inFlight++;
-    counters.inFlight++;
+    // Handlers need not answer one-way requests.
+    if (!oneway) {
+      this.#inFlight++;
+      counters.inFlight++;
+    }
     const { command, hot, plain } = entry;
     const call = new InboundCall(this, command, opaque, version, head.language, oneway, serialization);
     try {

@@ -583,6 +583,7 @@ suite('the remoting server holds its limits', () => {
       async ({ world, connect, server }) => {
         const peer = await connect();
         const other = await connect();
+        peer.send(frame({ code: 34, opaque: 7, flag: 2 }));
         peer.send(...Array.from({ length: 5 }, (_, opaque) => frame({ code: 34, opaque })));
         other.send(frame({ code: 34, opaque: 9 }));
         await world.sleep(50);
