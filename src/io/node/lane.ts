@@ -5,6 +5,7 @@
 export class Lane {
   readonly #width: number;
   #busy = 0;
+  /** As many as callers have calls under way; each of them is bounded by its own limits. */
   readonly #waiting: (() => void)[] = [];
 
   constructor(width: number) {
