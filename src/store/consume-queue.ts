@@ -13,7 +13,7 @@ import { listSegments, openSegment, segmentName } from './segment-file.ts';
  * Blank units fill the file up to where a queue starts that does not start at 0.
  */
 export const unitSize = 20;
-const blankUnitSize = 0x7fff_ffff;
+export const blankUnitSize = 0x7fff_ffff;
 
 export interface QueueUnit {
   physicalOffset: number;

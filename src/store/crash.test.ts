@@ -169,7 +169,11 @@ async function rounds(
   await store.close();
 }
 
-const seeds = Array.from({ length: Number(process.env.SEEDS ?? 4) }, (_, i) => Number(process.env.SEED ?? 1) + i);
+/** Seeds that once found something, and new ones: all other runs take theirs from the environment. */
+const found = [24, 53, 56, 68, 135];
+const first = Number(process.env.SEED ?? 1);
+const count = Number(process.env.SEEDS ?? 1);
+const seeds = [...(process.env.SEED === undefined ? found : []), ...Array.from({ length: count }, (_, i) => first + i)];
 const small: Settings = { mappedFileSizeCommitLog: 8192, flushIntervalConsumeQueue: 50, flushIntervalCommitLog: 50 };
 
 describe('a store that stops in any way', () => {

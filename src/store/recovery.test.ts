@@ -197,6 +197,22 @@ describe('recovery', () => {
     });
   });
 
+  test('puts no record into a queue whose name could leave the directory, or whose offset is out of reach', async () => {
+    await inWorld(9, async (node) => {
+      const records = await killed(node, 3);
+      const [first, second] = records;
+      assert.ok(first !== undefined && second !== undefined);
+      const topicAt = first.offset + 88 + first.body.length + 1;
+      node.disk.poke(segment, topicAt, Buffer.from('../xx'));
+      node.disk.poke(segment, second.offset + 20, Uint8Array.of(0, 8));
+      const store = await open(node);
+      assert.deepEqual(store.topics(), ['topic']);
+      assert.deepEqual([store.minOffset('topic', 0), store.maxOffset('topic', 0)], [2, 3]);
+      assert.ok(!node.disk.namesIn('/store').includes('xx'));
+      await store.close();
+    });
+  });
+
   test('keeps the first of two records that claim one queue offset', async () => {
     await inWorld(7, async (node) => {
       const records = await killed(node, 2);

@@ -1,6 +1,8 @@
+import { assert } from '../common/mod.ts';
 import type { Log } from '../io/mod.ts';
-import { blankSize, findRecord } from '../message/mod.ts';
+import { blankSize, findRecord, isStorableTopicName, type StoredMessage } from '../message/mod.ts';
 import type { Checkpoint, Checkpoints } from './checkpoint.ts';
+import { blankUnitSize } from './consume-queue.ts';
 import { type Dispatch, dispatchOf } from './dispatch.ts';
 import type { LogFiles } from './log-files.ts';
 import { type LogItem, LogReader, sectorSize } from './log-reader.ts';
@@ -135,6 +137,7 @@ async function walk(
   };
   let undispatched = 0;
   let dispatched = 0;
+  let unplaced = 0;
   let item: LogItem;
   for (;;) {
     item = await reader.at(state.end);
@@ -145,7 +148,8 @@ async function walk(
       continue;
     }
     const { record } = item;
-    await dispatch(parts, record, dispatchOf(record, parts.delayLevelsMs), whole);
+    const made = dispatchOf(record, parts.delayLevelsMs);
+    if (!(await dispatch(parts, record, made, whole))) unplaced += 1;
     state.lastTimestampMs = record.storeTimestampMs;
     state.lastOffset = item.offset;
     state.lastSize = record.sizeBytes;
@@ -161,6 +165,10 @@ async function walk(
     // Nobody wrote since: what lies beyond is as it was left.
   } else {
     await cutTail(parts, item);
+  }
+  if (unplaced > 0) {
+    const message = 'records whose queue offset is taken, or out of reach, are in no queue';
+    log.warn('store.recovery.unplaced', { records: unplaced }, message);
   }
   for (const queue of queues.table.queues()) state.units += queues.table.nextUnit[queue];
   log.info(
@@ -191,21 +199,17 @@ async function secure({ files }: RecoveryParts, from: number, end: number, again
   }
 }
 
+/** Gives queue and index what the record makes; false when no queue can take it, though one should. */
 async function dispatch(
-  { queues, index, log, indexEnabled }: RecoveryParts,
-  record: {
-    topic: string;
-    queueId: number;
-    queueOffset: number;
-    physicalOffset: number;
-    sizeBytes: number;
-    storeTimestampMs: number;
-  },
+  { queues, index, indexEnabled }: RecoveryParts,
+  record: StoredMessage,
   made: Dispatch,
   whole: boolean,
-): Promise<void> {
+): Promise<boolean> {
+  // A name becomes a directory, whoever wrote the record.
+  if (!isStorableTopicName(record.topic) || record.queueId < 0 || record.queueOffset > queueOffsetMax) return false;
   if (indexEnabled) for (const hash of made.keyHashes) index.add(hash, record.physicalOffset, record.storeTimestampMs);
-  if (!made.hasUnit) return;
+  if (!made.hasUnit) return true;
   const { table, pages } = queues;
   let queue = table.find(record.topic, record.queueId);
   if (queue < 0) {
@@ -213,38 +217,32 @@ async function dispatch(
     await startQueue(queues, queue, record.queueOffset);
   }
   const expected = table.nextUnit[queue];
-  if (record.queueOffset < expected) {
-    // RocketMQ keeps the first, too (ConsumeQueue.putMessagePositionInfo).
-    log.warn(
-      'store.recovery.twice',
-      { topic: record.topic, queueId: record.queueId },
-      'two records for one queue offset',
-    );
-    return;
-  }
+  // Of two records for one offset RocketMQ keeps the first, too (ConsumeQueue.putMessagePositionInfo).
+  if (record.queueOffset < expected) return false;
   if (record.queueOffset > expected && !whole) {
     throw new Contradiction(
       `${record.topic}/${record.queueId} ends at ${expected}, the log goes on at ${record.queueOffset}`,
     );
   }
-  const count = record.queueOffset - expected + 1;
-  if (!pages.hasRoom(Math.min(count, gapUnitsAtOnce))) await queues.write();
-  for (let unit = expected; unit < record.queueOffset; unit++) {
-    if ((unit - expected) % gapUnitsAtOnce === gapUnitsAtOnce - 1) {
+  if (record.queueOffset - expected > gapUnitsMax) return false;
+  while (table.nextUnit[queue] <= record.queueOffset) {
+    if (!pages.hasRoom(1)) {
       await queues.write();
-      pages.hasRoom(gapUnitsAtOnce);
+      assert(pages.hasRoom(1), 'written entries make room for others');
     }
-    pages.append(queue, 0, blankUnit, 0);
-    table.visible[queue] = unit + 1;
+    const isGap = table.nextUnit[queue] < record.queueOffset;
+    if (isGap) pages.append(queue, 0, blankUnitSize, 0);
+    else pages.append(queue, record.physicalOffset, record.sizeBytes, made.tagsCode);
+    table.visible[queue] = table.nextUnit[queue];
     queues.markDirty(queue);
   }
-  pages.append(queue, record.physicalOffset, record.sizeBytes, made.tagsCode);
-  table.visible[queue] = table.nextUnit[queue];
-  queues.markDirty(queue);
+  return true;
 }
 
-const gapUnitsAtOnce = 4096;
-const blankUnit = 0x7fff_ffff;
+/** So that byte offsets in a queue's files are safe integers. */
+const queueOffsetMax = 2 ** 48;
+/** Offsets that the log lacks within a queue; more than these is damage. */
+const gapUnitsMax = 1_000_000;
 
 /** A queue whose first record is not its offset 0: what was before has aged out of the log. */
 async function startQueue(queues: Queues, queue: number, unit: number): Promise<void> {

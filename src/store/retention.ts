@@ -173,10 +173,17 @@ export class Retention {
     const { table } = queues;
     if (!table.has(queue)) return;
     const topic = table.topicOf(queue);
-    const first = await queues.firstAtOrBeyond(queue, min, table.minUnit[queue], table.visible[queue]);
-    if (first > table.minUnit[queue]) table.minUnit[queue] = first;
+    const before = table.minUnit[queue];
+    const unit = before < table.visible[queue] ? await queues.unitAt(queue, before) : undefined;
+    if (unit !== undefined && unit.physicalOffset >= min) return;
+    const first = await queues.firstAtOrBeyond(queue, min, before, table.visible[queue]);
+    if (first === before) return;
+    table.minUnit[queue] = first;
     // The file that the next unit goes to stays.
-    await queues.files.removeBelow(topic.name, table.queueIds[queue], Math.min(first, table.fileUnits[queue] - 1));
+    const { unitsPerFile } = queues.files;
+    const kept = Math.min(first, table.fileUnits[queue] - 1);
+    if (Math.floor(kept / unitsPerFile) === Math.floor(before / unitsPerFile)) return;
+    await queues.files.removeBelow(topic.name, table.queueIds[queue], kept);
   }
 }
 

@@ -280,6 +280,7 @@ class Store implements MessageStore {
   }
 
   #illegal(message: Put, topic: Uint8Array, size: number): PutResult | undefined {
+    assert(Number.isInteger(message.queueId) && message.queueId >= 0, 'a queue id is a whole number from 0');
     if (topic.length === 0) return illegal('the topic is empty');
     const known = this.#queues.table.topic(message.topic) !== undefined;
     if (!known && !isStorableTopicName(message.topic))
