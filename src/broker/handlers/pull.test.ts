@@ -260,3 +260,18 @@ test(
     { properties: { rejectPullConsumerEnable: 'true' } },
   ),
 );
+
+test(
+  'messages that are on disk only come as well; what cannot be read is an error, and not the end of the connection',
+  withBroker(async ({ send, pull, restart, node }) => {
+    for (let i = 0; i < 3; i++) await send({ body: String(i) });
+    await restart('stop');
+    assert.deepEqual(texts(await pull()), ['0', '1', '2']);
+    await restart('stop');
+    const heal = node.disk.inject({ operation: 'read', code: 'EIO', path: 'commitlog', times: 1000 });
+    const broken = await pull();
+    assert.equal(broken.code, 1, `${broken.code} ${broken.remark}`);
+    heal();
+    assert.deepEqual(texts(await pull()), ['0', '1', '2']);
+  }),
+);

@@ -247,3 +247,25 @@ test(
     assert.equal(tagsCodeOf('A'), 65);
   }),
 );
+
+for (const flushDiskType of ['ASYNC_FLUSH', 'SYNC_FLUSH']) {
+  test(
+    `${flushDiskType}: what the disk refuses is not acknowledged, and sends go on when the disk does`,
+    withBroker(
+      async ({ send, pull, node, world }) => {
+        await send({ body: 'before' });
+        const operation = flushDiskType === 'SYNC_FLUSH' ? 'sync' : 'write';
+        const heal = node.disk.inject({ operation, code: 'EIO', path: 'commitlog', times: 1000 });
+        const failed = await send({ body: 'lost' });
+        assert.ok(failed.code === 14 || failed.code === 1, `${failed.code}: ${failed.remark}`);
+        heal();
+        await world.sleep(10_000);
+        const after = await send({ body: 'after' });
+        assert.equal(after.code, 0, after.remark);
+        const stored = messagesOf(await pull()).map(({ text }) => text);
+        assert.deepEqual([stored[0], stored.at(-1), stored.includes('lost')], ['before', 'after', false]);
+      },
+      { properties: { flushDiskType } },
+    ),
+  );
+}
