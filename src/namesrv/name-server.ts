@@ -40,7 +40,7 @@ export async function startNameServer(
   env: Env,
   options: { config: NameServerConfig; properties: ReadonlyMap<string, string> },
 ): Promise<NameServer> {
-  const { clock, timers, network, disk, workers, log } = env;
+  const { clock, timers, network, disk, workers, host, log } = env;
   const config = new RuntimeConfig(disk, options.config, options.properties);
   const kvConfig = await KvConfig.open(disk, options.config.kvConfigPath);
   const tables = { groups: new BrokerGroups(), routes: new RouteTable(), liveness: new BrokerLiveness() };
@@ -69,6 +69,7 @@ export async function startNameServer(
     timers,
     clock,
     log,
+    host,
     listen: { host: options.config.bindAddress, port: options.config.listenPort },
     role: 'namesrv',
     handlers: {
