@@ -692,6 +692,23 @@ suite('the remoting server holds its limits', () => {
       { host: { fileDescriptors: () => ({ limit: 1000, open: 486 }) } },
     ),
   );
+
+  test('the descriptors that the store took since', async () => {
+    let open = 100;
+    await scene(
+      echo,
+      async ({ world, connect }) => {
+        const early = await connect();
+        open = 489;
+        await world.sleep(12_000);
+        const late = await connect();
+        await world.sleep(50);
+        assert.ok(late.closed);
+        early.connection.destroy();
+      },
+      { host: { fileDescriptors: () => ({ limit: 1000, open }) } },
+    )();
+  });
 });
 
 suite('the remoting server and its peers', () => {

@@ -28,6 +28,7 @@ export interface RemotingServerOptions<R extends Role> {
 }
 
 const sweepPeriodMs = 1000;
+const descriptorsCountPeriodMs = 10_000;
 /** How often a closing server looks whether the answers under way have left. */
 const drainPollMs = 10;
 /** How long a closed server waits for peers to take their last answers. */
@@ -53,8 +54,10 @@ class Server implements RemotingServer {
   #vip: Endpoint | undefined;
   #lastId = 0;
   #refusedConnections = 0;
-  /** Connections that the system's limit still allows, as of the last sweep. */
+  /** Connections that the system's limit still allows: counted at times, with our own accepts and closes since. */
   #descriptorsLeft = Number.POSITIVE_INFINITY;
+  #descriptorsCountedMs = 0;
+  #acceptedSinceCount = 0;
 
   constructor(ports: Ports, handlers: Handlers<Role>) {
     const limits = { ...defaultRemotingLimits, ...ports.limits };
@@ -130,6 +133,7 @@ class Server implements RemotingServer {
       return;
     }
     this.#descriptorsLeft--;
+    this.#acceptedSinceCount++;
     const entrance = new Entrance(this.#hub, connection, ++this.#lastId, name, (address) => {
       this.#entrances.delete(entrance);
       this.#countAddress(address, -1);
@@ -160,9 +164,11 @@ class Server implements RemotingServer {
     else this.#perAddress.delete(host);
   }
 
-  /** Counting costs a directory listing: at start and by sweeps only, with our own accepts and closes in between. */
+  /** Others (the store above all) open files too, so that the count must be renewed; it costs a directory listing. */
   #countDescriptors(): void {
     const descriptors = this.#host?.fileDescriptors();
+    this.#descriptorsCountedMs = this.#hub.sweptMs;
+    this.#acceptedSinceCount = 0;
     if (descriptors === undefined) return;
     this.#descriptorsLeft = descriptors.limit - descriptors.open - this.#hub.limits.fileDescriptorsReserved;
   }
@@ -170,7 +176,8 @@ class Server implements RemotingServer {
   #sweep(): void {
     const nowMs = this.#hub.sweep();
     for (const entrance of this.#entrances) entrance.sweep(nowMs);
-    if (this.#descriptorsLeft < this.#hub.limits.fileDescriptorsReserved) this.#countDescriptors();
+    const countIsOld = nowMs - this.#descriptorsCountedMs >= descriptorsCountPeriodMs && this.#acceptedSinceCount > 0;
+    if (countIsOld || this.#descriptorsLeft < this.#hub.limits.fileDescriptorsReserved) this.#countDescriptors();
   }
 }
 
