@@ -13,7 +13,7 @@ import { listSegments, openSegment, segmentName } from './segment-file.ts';
  * Blank units fill the file up to where a queue starts that does not start at 0.
  */
 export const unitSize = 20;
-export const blankUnitSize = 0x7fff_ffff;
+const blankUnitSize = 0x7fff_ffff;
 
 export interface QueueUnit {
   physicalOffset: number;
@@ -21,12 +21,14 @@ export interface QueueUnit {
   tagsCode: number;
 }
 
+/** `sizeBytes` 0 writes a blank unit. */
 export function writeUnit(target: Uint8Array, at: number, physicalOffset: number, sizeBytes: number, tagsCode: number) {
   writeI64(target, at, physicalOffset);
-  target[at + 8] = sizeBytes >> 24;
-  target[at + 9] = sizeBytes >> 16;
-  target[at + 10] = sizeBytes >> 8;
-  target[at + 11] = sizeBytes;
+  const size = sizeBytes === 0 ? blankUnitSize : sizeBytes;
+  target[at + 8] = size >> 24;
+  target[at + 9] = size >> 16;
+  target[at + 10] = size >> 8;
+  target[at + 11] = size;
   writeI64(target, at + 12, tagsCode);
 }
 
@@ -155,7 +157,7 @@ export class QueueFiles {
   async markStart(topic: string, queueId: number, unit: number): Promise<void> {
     const fileStart = this.#fileStart(unit);
     const bytes = new Uint8Array((unit - fileStart) * unitSize);
-    for (let at = 0; at < bytes.length; at += unitSize) writeUnit(bytes, at, 0, blankUnitSize, 0);
+    for (let at = 0; at < bytes.length; at += unitSize) writeUnit(bytes, at, 0, 0, 0);
     if (bytes.length > 0) await this.write(topic, queueId, fileStart, bytes);
   }
 

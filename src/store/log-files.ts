@@ -1,5 +1,5 @@
 import { assert } from '../common/mod.ts';
-import type { Disk, File } from '../io/mod.ts';
+import { type Disk, DiskError, type File } from '../io/mod.ts';
 import { listSegments, openSegment, segmentName } from './segment-file.ts';
 
 /** Descriptors of the log that are kept open at once. */
@@ -92,6 +92,8 @@ export class LogFiles {
   }
 
   async #openFile(start: number): Promise<File> {
+    // A reader may come for a segment that has just been deleted: it must not be made again.
+    if (start < this.minOffset) throw new DiskError('ENOENT', 'open', this.pathOf(start));
     const { file } = await openSegment(this.#disk, this.directory, start, this.segmentSize);
     const last = this.#starts[this.#starts.length - 1];
     if (last !== undefined && start <= last) return file;

@@ -1,3 +1,4 @@
+import { assert } from '../common/mod.ts';
 import type { CommitLog } from './commit-log.ts';
 import type { QueueUnit } from './consume-queue.ts';
 import { unitSize } from './consume-queue.ts';
@@ -94,6 +95,8 @@ export class MessageReader {
     for (let unit = query.offset; unit < end; unit++) {
       if (!pages.read(queue, unit)) return this.#giveUp(slices);
       const { physicalOffset, sizeBytes } = pages;
+      // A blank unit.
+      if (sizeBytes === 0) return this.#giveUp(slices);
       if (this.#isFull(query, collected, physicalOffset, sizeBytes, memoryFrom)) break;
       collected.nextOffset = unit + 1;
       collected.lastPhysicalOffset = physicalOffset;
@@ -231,7 +234,7 @@ export class MessageReader {
     );
   }
 
-  /** A copy of the log's bytes, from memory or file; short when the file ends. */
+  /** A copy of the log's bytes, from memory or file; all of them lie in one segment. */
   async bytesAt(offset: number, length: number): Promise<Uint8Array> {
     const { tail, files } = this.#parts;
     const slice = tail.pin(offset, length);
@@ -243,7 +246,8 @@ export class MessageReader {
     const file = await files.file(offset);
     const bytes = new Uint8Array(length);
     const got = await file.read(bytes, 0, length, offset % files.segmentSize);
-    return bytes.subarray(0, got);
+    assert(got === length, 'a segment has its full size');
+    return bytes;
   }
 
   #result(collected: Collected, min: number, max: number, chunks: Uint8Array[], release: () => void): GetResult {

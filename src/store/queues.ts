@@ -103,7 +103,7 @@ export class Queues {
   async unitAt(queue: number, unit: number): Promise<QueueUnit | undefined> {
     if (this.pages.read(queue, unit)) {
       const { physicalOffset, sizeBytes, tagsCode } = this.pages;
-      return { physicalOffset, sizeBytes, tagsCode };
+      return sizeBytes === 0 ? undefined : { physicalOffset, sizeBytes, tagsCode };
     }
     const [found] = await this.readFile(queue, unit, 1);
     return found === undefined || found.sizeBytes === 0 ? undefined : found;

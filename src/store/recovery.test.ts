@@ -213,6 +213,21 @@ describe('recovery', () => {
     });
   });
 
+  test('keeps the place of offsets that the log lacks, and pulls pass over them', async () => {
+    await inWorld(10, async (node) => {
+      const records = await killed(node, 3);
+      node.disk.poke(segment, last(records).offset + 20, Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 7));
+      for (const whence of ['memory', 'files']) {
+        const store = await open(node);
+        assert.equal(store.maxOffset('topic', 0), 8, whence);
+        const got = await pull(store, { offset: 2 });
+        assert.deepEqual([got.status, got.nextOffset, bodiesOf(got)], ['FOUND', 8, [last(records).body]]);
+        assert.equal(await store.timestampAt('topic', 0, 4), -1);
+        await store.close();
+      }
+    });
+  });
+
   test('keeps the first of two records that claim one queue offset', async () => {
     await inWorld(7, async (node) => {
       const records = await killed(node, 2);

@@ -2,7 +2,6 @@ import { assert } from '../common/mod.ts';
 import type { Log } from '../io/mod.ts';
 import { blankSize, findRecord, isStorableTopicName, type StoredMessage } from '../message/mod.ts';
 import type { Checkpoint, Checkpoints } from './checkpoint.ts';
-import { blankUnitSize } from './consume-queue.ts';
 import { type Dispatch, dispatchOf } from './dispatch.ts';
 import type { LogFiles } from './log-files.ts';
 import { type LogItem, LogReader, sectorSize } from './log-reader.ts';
@@ -231,7 +230,7 @@ async function dispatch(
       assert(pages.hasRoom(1), 'written entries make room for others');
     }
     const isGap = table.nextUnit[queue] < record.queueOffset;
-    if (isGap) pages.append(queue, 0, blankUnitSize, 0);
+    if (isGap) pages.append(queue, 0, 0, 0);
     else pages.append(queue, record.physicalOffset, record.sizeBytes, made.tagsCode);
     table.visible[queue] = table.nextUnit[queue];
     queues.markDirty(queue);

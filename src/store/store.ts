@@ -10,6 +10,7 @@ import {
 } from '../io/mod.ts';
 import {
   checkRecord,
+  decodeRecord,
   encodeRecord,
   isStorableTopicName,
   limits,
@@ -440,7 +441,7 @@ class Store implements MessageStore {
     const unit = await this.#queues.unitAt(queue, queueOffset);
     if (unit === undefined || unit.physicalOffset < this.#files.minOffset) return -1;
     const bytes = await this.#reader.bytesAt(unit.physicalOffset, Math.min(recordHeadSize, unit.sizeBytes));
-    return bytes.length < Math.min(recordHeadSize, unit.sizeBytes) ? -1 : storeTimestampOf(bytes, 0);
+    return storeTimestampOf(bytes, 0);
   }
 
   async recordAt(physicalOffset: number): Promise<Uint8Array | undefined> {
@@ -457,7 +458,8 @@ class Store implements MessageStore {
         size = check.sizeBytes;
         continue;
       }
-      if (check.kind !== 'record' || check.sizeBytes > bytes.length) return undefined;
+      // A body may look like a record: one that is where it says is taken.
+      if (check.kind !== 'record' || decodeRecord(bytes, 0).physicalOffset !== physicalOffset) return undefined;
       return bytes.subarray(0, check.sizeBytes);
     }
   }

@@ -199,6 +199,10 @@ describe('old segments', () => {
       assert.equal((await pull(store, { offset: 0 })).nextOffset, 16);
       assert.equal(node.disk.namesIn('/store/consumequeue/topic/0').length, 4);
       assert.ok(node.disk.namesIn('/store/index').length <= 2);
+      // Whoever still asks for a deleted place does not bring its segment back.
+      assert.equal(await store.recordAt(0), undefined);
+      assert.equal(await store.timestampAt('topic', 0, 0), -1);
+      assert.equal(node.disk.namesIn('/store/commitlog')[0], '00000000000000016384');
       await store.close();
       const again = await open(node, settings);
       assert.deepEqual([again.minOffset('topic', 0), again.maxOffset('topic', 0)], [16, 20]);
