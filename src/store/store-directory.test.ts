@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { SimNode } from '../testing/mod.ts';
-import { inWorld, open } from './fixture.ts';
+import { inWorld, messageOf, open, put } from './fixture.ts';
 
 /** An empty file, and the directories above it. */
 async function touch(node: SimNode, path: string): Promise<void> {
@@ -35,6 +35,72 @@ describe('a store directory', () => {
     await inWorld(1, async (node) => {
       await touch(node, '/store/holiday.jpg');
       await assert.rejects(open(node), /neither empty nor a RocketMQ store/);
+    });
+  });
+});
+
+describe('a store directory that holds what we cannot read', () => {
+  for (const path of [
+    'consumequeue_rocksdb/000001.sst',
+    'consumequeue_ext/T/0/00000000000000000000',
+    'batchconsumequeue/T/0/00000000000000000000',
+    'kvStore/CURRENT',
+    'dledger-n0/data/00000000000000000000',
+    'config/topics/CURRENT',
+    'config/users/CURRENT',
+  ]) {
+    test(`is refused, naming ${path.split('/')[0]}`, async () => {
+      await inWorld(1, async (node) => {
+        await touch(node, '/store/checkpoint');
+        await touch(node, `/store/${path}`);
+        await assert.rejects(open(node), (error: Error) => error.message.startsWith(`/store/${path.split('/')[0]}`));
+      });
+    });
+  }
+
+  test('is opened when the places are there but empty, as a Java broker leaves them', async () => {
+    await inWorld(2, async (node) => {
+      await node.env.disk.makeDirectory('/store/consumequeue_rocksdb');
+      await node.env.disk.makeDirectory('/store/batchconsumequeue/T/0');
+      await touch(node, '/store/checkpoint');
+      await touch(node, '/store/rocksdbstore/CURRENT');
+      await (await open(node)).close();
+    });
+  });
+});
+
+describe('a store directory that cannot be written', () => {
+  test('is refused with the reason, whether it is there or not', async () => {
+    await inWorld(1, async (node) => {
+      node.disk.readOnly = true;
+      await assert.rejects(open(node), /store directory \/store cannot be made: not writable/);
+      node.disk.readOnly = false;
+      await (await open(node)).close();
+      node.disk.readOnly = true;
+      await assert.rejects(open(node), /store directory \/store cannot be (made|used): not writable/);
+    });
+  });
+
+  test('is refused while another broker has it', async () => {
+    await inWorld(2, async (node) => {
+      const store = await open(node);
+      await assert.rejects(open(node), /store directory \/store cannot be used/);
+      await store.close();
+      await (await open(node)).close();
+    });
+  });
+
+  test('is refused when a segment has another size than configured', async () => {
+    await inWorld(3, async (node) => {
+      await (await open(node)).close();
+      const store = await open(node);
+      await put(store, messageOf());
+      await store.close();
+      await assert.rejects(
+        open(node, { mappedFileSizeCommitLog: 2 << 20 }),
+        /has 1048576 bytes, but mappedFileSizeCommitLog/,
+      );
+      await (await open(node)).close();
     });
   });
 });
