@@ -75,6 +75,11 @@ export class QueueFiles {
     return `${this.#directory}/${topic}/${queueId}`;
   }
 
+  /** Whether a topic's name begins so. */
+  async hasTopicLike(prefix: string): Promise<boolean> {
+    return (await this.#directories(this.#directory)).some((topic) => topic.startsWith(prefix));
+  }
+
   /** Topics and their queue ids, as the directories say. */
   async list(): Promise<{ topic: string; queueIds: number[] }[]> {
     const found: { topic: string; queueIds: number[] }[] = [];

@@ -14,6 +14,8 @@ export interface Dispatch {
   hasUnit: boolean;
   tagsCode: number;
   keyHashes: number[];
+  /** Light queues that the record is in as well: each a topic with one queue. */
+  lightQueues: { topic: string; queueOffset: number }[];
 }
 
 /** RocketMQ: CommitLog.checkMessageAndReturnSize and IndexService.buildIndex. */
@@ -26,8 +28,21 @@ export function dispatchOf(record: StoredMessage, delayLevelsMs: readonly number
     hasUnit: hasQueueUnit(record.sysFlag),
     tagsCode: delayMs === undefined ? tagsCodeOf(tags) : record.storeTimestampMs + delayMs,
     keyHashes: hasIndexKeys(record.sysFlag) ? keysOf(record.topic, properties, tags).map(indexKeyHash) : [],
+    lightQueues: lightQueuesOf(properties),
   };
 }
+
+/** RocketMQ: ConsumeQueue.multiDispatchLmqQueue. We write no such records, but a Java broker's log may have them. */
+function lightQueuesOf(properties: ReadonlyMap<string, string>): Dispatch['lightQueues'] {
+  const topics = properties.get(PropertyName.INNER_MULTI_DISPATCH)?.split(',') ?? [];
+  const offsets = properties.get(PropertyName.INNER_MULTI_QUEUE_OFFSET)?.split(',') ?? [];
+  if (topics.length !== offsets.length) return [];
+  return topics
+    .map((topic, index) => ({ topic, queueOffset: Number(offsets[index]) }))
+    .filter(({ topic, queueOffset }) => topic.startsWith(lightQueuePrefix) && Number.isSafeInteger(queueOffset));
+}
+
+export const lightQueuePrefix = '%LMQ%';
 
 /** Units of the schedule topic hold the deliver time: the store's stamp and this. Undefined when not delayed. */
 export function delayOf(level: number, delayLevelsMs: readonly number[]): number | undefined {

@@ -2,7 +2,7 @@ import { assert } from '../common/mod.ts';
 import type { Log } from '../io/mod.ts';
 import { blankSize, findRecord, isStorableTopicName, type StoredMessage } from '../message/mod.ts';
 import type { Checkpoint, Checkpoints } from './checkpoint.ts';
-import { type Dispatch, dispatchOf } from './dispatch.ts';
+import { type Dispatch, dispatchOf, lightQueuePrefix } from './dispatch.ts';
 import type { LogFiles } from './log-files.ts';
 import { type LogItem, LogReader, sectorSize } from './log-reader.ts';
 import type { MessageIndex } from './message-index.ts';
@@ -40,6 +40,8 @@ export interface Recovered {
   units: number;
 }
 
+type Parts = RecoveryParts & { hasLightQueues: boolean };
+
 /** What was believed turned out to be wrong: everything is built again. */
 class Contradiction extends Error {}
 
@@ -49,7 +51,9 @@ const scanSize = 1 << 20;
 
 export async function recover(parts: RecoveryParts): Promise<Recovered> {
   const own = parts.files.starts.length === 0 ? undefined : await parts.checkpoints.readOwn();
-  const recovered = await build(parts, own);
+  // Users may set the property too: it counts where a Java broker made such queues.
+  const hasLightQueues = await parts.queues.files.hasTopicLike(lightQueuePrefix);
+  const recovered = await build({ ...parts, hasLightQueues }, own);
   // Without a checkpoint of ours, no process of ours has written here.
   if (!parts.cleanStop) {
     const from = Math.max(own?.offset ?? parts.files.startOf(recovered.end), parts.files.minOffset);
@@ -58,7 +62,7 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
   return recovered;
 }
 
-async function build(parts: RecoveryParts, own: Checkpoint | undefined): Promise<Recovered> {
+async function build(parts: Parts, own: Checkpoint | undefined): Promise<Recovered> {
   const { files, log } = parts;
   if (files.starts.length === 0) {
     await forget(parts);
@@ -80,7 +84,7 @@ async function forget({ queues, index }: RecoveryParts): Promise<void> {
   await index.clear();
 }
 
-async function recoverFrom(parts: RecoveryParts, own: Checkpoint | undefined): Promise<Recovered> {
+async function recoverFrom(parts: Parts, own: Checkpoint | undefined): Promise<Recovered> {
   const { files, queues, index, checkpoints, cleanStop, log } = parts;
   if (own !== undefined && own.offset >= files.minOffset) {
     const { units, whole } = await queues.load(own.offset, !cleanStop, log);
@@ -119,12 +123,7 @@ async function segmentBefore({ files }: RecoveryParts, timestampMs: number): Pro
 }
 
 /** Dispatches all records from `from` on. `whole`: nothing was believed, gaps in a queue are gaps in the log. */
-async function walk(
-  parts: RecoveryParts,
-  from: number,
-  own: Checkpoint | undefined,
-  whole: boolean,
-): Promise<Recovered> {
+async function walk(parts: Parts, from: number, own: Checkpoint | undefined, whole: boolean): Promise<Recovered> {
   const { files, queues, index, log, checkCrc } = parts;
   const reader = new LogReader(files, { checkCrc });
   const state: Recovered = {
@@ -198,40 +197,49 @@ async function secure({ files }: RecoveryParts, from: number, end: number, again
   }
 }
 
-/** Gives queue and index what the record makes; false when no queue can take it, though one should. */
-async function dispatch(
-  { queues, index, indexEnabled }: RecoveryParts,
-  record: StoredMessage,
-  made: Dispatch,
-  whole: boolean,
-): Promise<boolean> {
-  // A name becomes a directory, whoever wrote the record.
-  if (!isStorableTopicName(record.topic) || record.queueId < 0 || record.queueOffset > queueOffsetMax) return false;
+/** Gives queues and index what the record makes; false when a queue cannot take it. */
+async function dispatch(parts: Parts, record: StoredMessage, made: Dispatch, whole: boolean): Promise<boolean> {
+  const { index, indexEnabled, hasLightQueues } = parts;
   if (indexEnabled) for (const hash of made.keyHashes) index.add(hash, record.physicalOffset, record.storeTimestampMs);
   if (!made.hasUnit) return true;
+  let placed = await addUnit(parts, record, record, made.tagsCode, whole);
+  for (const { topic, queueOffset } of hasLightQueues ? made.lightQueues : []) {
+    placed = (await addUnit(parts, { topic, queueId: 0, queueOffset }, record, made.tagsCode, whole)) && placed;
+  }
+  return placed;
+}
+
+async function addUnit(
+  { queues }: RecoveryParts,
+  place: { topic: string; queueId: number; queueOffset: number },
+  record: StoredMessage,
+  tagsCode: number,
+  whole: boolean,
+): Promise<boolean> {
+  const { topic, queueId, queueOffset } = place;
+  // A name becomes a directory, whoever wrote the record.
+  if (!isStorableTopicName(topic) || queueId < 0 || queueOffset < 0 || queueOffset > queueOffsetMax) return false;
   const { table, pages } = queues;
-  let queue = table.find(record.topic, record.queueId);
+  let queue = table.find(topic, queueId);
   if (queue < 0) {
-    queue = table.findOrAdd(record.topic, record.queueId);
-    await startQueue(queues, queue, record.queueOffset);
+    queue = table.findOrAdd(topic, queueId);
+    await startQueue(queues, queue, queueOffset);
   }
   const expected = table.nextUnit[queue];
   // Of two records for one offset RocketMQ keeps the first, too (ConsumeQueue.putMessagePositionInfo).
-  if (record.queueOffset < expected) return false;
-  if (record.queueOffset > expected && !whole) {
-    throw new Contradiction(
-      `${record.topic}/${record.queueId} ends at ${expected}, the log goes on at ${record.queueOffset}`,
-    );
+  if (queueOffset < expected) return false;
+  if (queueOffset > expected && !whole) {
+    throw new Contradiction(`${topic}/${queueId} ends at ${expected}, the log goes on at ${queueOffset}`);
   }
-  if (record.queueOffset - expected > gapUnitsMax) return false;
-  while (table.nextUnit[queue] <= record.queueOffset) {
+  if (queueOffset - expected > gapUnitsMax) return false;
+  while (table.nextUnit[queue] <= queueOffset) {
     if (!pages.hasRoom(1)) {
       await queues.write();
       assert(pages.hasRoom(1), 'written entries make room for others');
     }
-    const isGap = table.nextUnit[queue] < record.queueOffset;
+    const isGap = table.nextUnit[queue] < queueOffset;
     if (isGap) pages.append(queue, 0, 0, 0);
-    else pages.append(queue, record.physicalOffset, record.sizeBytes, made.tagsCode);
+    else pages.append(queue, record.physicalOffset, record.sizeBytes, tagsCode);
     table.visible[queue] = table.nextUnit[queue];
     queues.markDirty(queue);
   }
