@@ -31,6 +31,8 @@ const restFactor = 4;
 const messagesBehindMax = 1_000_000;
 /** Queue files that a stop waits for. */
 const stopSyncsMax = 1000;
+const poisonedSentence =
+  'a sync of queues or index failed: the checkpoint stays where it is, and the next start builds again what came after';
 /** Rounds without work after which the index frees its memory. */
 const idleRounds = 10;
 
@@ -160,8 +162,10 @@ export class Writeback {
 
   #report(error: unknown): void {
     if (!(error instanceof Error) || error instanceof AssertionFailure) throw error;
-    const fields = { error: error.message, poisoned: this.#poisoned };
-    this.#parts.log.warn('store.writeback.failed', fields, 'queues or index could not be written');
+    const { log } = this.#parts;
+    const fields = { error: error.message, checkpointOffset: this.checkpointOffset };
+    if (this.#poisoned) log.error('store.writeback.poisoned', fields, poisonedSentence);
+    else log.warn('store.writeback.failed', fields, 'queues or index could not be written; the next round tries again');
   }
 
   /** Removes a topic's queues, and lets the checkpoint know, so that recovery does not bring them back. */
