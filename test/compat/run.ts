@@ -29,7 +29,7 @@ if (missing !== undefined) {
 }
 buildJavaPrograms();
 
-const suites = values.target === undefined ? ['*'] : [values.target];
+const suites = values.target === undefined ? ['*', 'kill/*'] : [values.target];
 const testArguments = [
   '--test',
   '--test-concurrency=1',

@@ -20,8 +20,11 @@ export function compatibilitySuite(
   const chosen = process.env.COMPAT_ONLY?.split(',') ?? options.only;
   test('the official Java client sees what it sees with Apache RocketMQ 5.5.0', { skip }, async (suite) => {
     const dir = mkdtempSync(path.join(os.tmpdir(), 'liftmq-compat-'));
+    suite.diagnostic(`store, output of the server and logs of the clients: ${dir}, kept when something fails`);
     const server = startServer({ dir, port: options.port });
     await server.start();
+    let passed = 0;
+    let total = 0;
     try {
       for (const group of scenarioGroups) {
         await suite.test(group.name, { timeout: groupTimeoutMs }, async (groupTest) => {
@@ -33,15 +36,19 @@ export function compatibilitySuite(
             if (options.record && outcome.failures.length === 0) {
               recordFacts(group.name, [outcome]);
             }
-            await groupTest.test(`${outcome.scenario} (${outcome.tookMs} ms)`, () =>
-              checkOutcome(group.name, outcome, server.name),
-            );
+            total++;
+            await groupTest.test(`${outcome.scenario} (${outcome.tookMs} ms)`, () => {
+              checkOutcome(group.name, outcome, server.name);
+              passed++;
+            });
           }
         });
       }
     } finally {
       await server.close();
     }
-    rmSync(dir, { recursive: true, force: true });
+    if (passed === total) {
+      rmSync(dir, { recursive: true, force: true });
+    }
   });
 }

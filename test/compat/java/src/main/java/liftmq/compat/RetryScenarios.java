@@ -72,13 +72,14 @@ final class RetryScenarios {
             .iterator().next();
         run.expect(sent.getMsgId().equals(message.getMsgId()) || message.getCommitLogOffset() >= 0, "it is that message");
         run.saw("level 1", back(run, run.group(), message.getCommitLogOffset(), 1, null));
+        String retry = "%RETRY%" + run.group();
+        run.awaitOrFail(30, "the first retry becomes visible", () -> run.admin().maxOffset(run.queue(retry, 0)) == 1);
         run.saw("level 0", back(run, run.group(), message.getCommitLogOffset(), 0, null));
         run.saw("level -1", back(run, run.group(), message.getCommitLogOffset(), -1, null));
         run.saw("max 0", back(run, run.group(), message.getCommitLogOffset(), 1, 0));
         run.saw("unknown group", back(run, run.group("unknown"), message.getCommitLogOffset(), 1, null));
         run.saw("no message there", back(run, run.group(), message.getCommitLogOffset() + 1, 1, null));
         run.saw("past the log", back(run, run.group(), 1L << 40, 1, null));
-        String retry = "%RETRY%" + run.group();
         run.awaitOrFail(30, "both retries become visible", () ->
             run.admin().maxOffset(run.queue(retry, 0)) >= 2);
         List<Object> retries = new ArrayList<>();

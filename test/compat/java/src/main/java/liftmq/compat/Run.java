@@ -145,6 +145,10 @@ final class Run implements AutoCloseable {
     DefaultMQPushConsumer newPushConsumer(String group) {
         DefaultMQPushConsumer consumer = configured(new DefaultMQPushConsumer(group));
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+        // The client gives its subscription a new version when its queues change, and leaves out the heartbeat that
+        // should tell it to the broker when another one is under way. Until the next one it is refused with
+        // SUBSCRIPTION_NOT_LATEST, by any broker; the usual 30 s are long for a test.
+        consumer.setHeartbeatBrokerInterval(5000);
         opened.push(consumer::shutdown);
         return consumer;
     }
