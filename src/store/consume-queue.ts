@@ -53,6 +53,7 @@ export class QueueFiles {
   /** Directories with entries that were not synced. */
   readonly #newEntries = new Set<string>();
   #closed = false;
+  #isPoisoned = false;
 
   /** `fileSize` (`mappedFileSizeConsumeQueue`) is rounded up to whole units, as RocketMQ does. */
   constructor(disk: Disk, directory: string, options: { fileSize: number; openMax: number }) {
@@ -60,6 +61,11 @@ export class QueueFiles {
     this.#directory = directory;
     this.#fileSize = Math.ceil(options.fileSize / unitSize) * unitSize;
     this.#openMax = options.openMax;
+  }
+
+  /** A sync failed: what it should have brought to the disk may be lost, and no later sync will tell. */
+  get isPoisoned(): boolean {
+    return this.#isPoisoned;
   }
 
   /** Files written since their last sync. */
@@ -230,13 +236,22 @@ export class QueueFiles {
     return this.#use(path, existing, (file) => {
       // What is written from here on counts for the next sync.
       this.#unsynced.delete(path);
-      return file.syncData();
+      return this.#orPoison(file.syncData());
     });
+  }
+
+  async #orPoison(sync: Promise<void>): Promise<void> {
+    try {
+      await sync;
+    } catch (error) {
+      this.#isPoisoned = true;
+      throw error;
+    }
   }
 
   async #syncDirectory(directory: string): Promise<void> {
     this.#newEntries.delete(directory);
-    await this.#disk.syncDirectory(directory);
+    await this.#orPoison(this.#disk.syncDirectory(directory));
   }
 
   #fileStart(unit: number): number {

@@ -56,6 +56,7 @@ export class MessageIndex {
   #physical: Float64Array;
   #timestamps: Float64Array;
   #stagedCount = 0;
+  #isPoisoned = false;
   #work: Promise<unknown> = Promise.resolve();
   lastTimestampMs = 0;
   lastPhysicalOffset = 0;
@@ -70,6 +71,11 @@ export class MessageIndex {
 
   get stagedCount(): number {
     return this.#stagedCount;
+  }
+
+  /** A sync failed: what it should have brought to the disk may be lost, and no later sync will tell. */
+  get isPoisoned(): boolean {
+    return this.#isPoisoned;
   }
 
   hasRoom(count: number): boolean {
@@ -269,10 +275,10 @@ export class MessageIndex {
         for (let i = 0; i < count; i++, at++) this.#linkOne(header, slots, dirty, bytes, i * indexEntrySize, at);
         await file.write(bytes, 0, bytes.length, entryPosition(this.#shape, first));
       }
-      await file.syncData();
+      await this.#sync(file);
       await writeSlots(file, slots, dirty);
       await file.write(encodeHeader(header), 0, indexHeaderSize, 0);
-      await file.syncData();
+      await this.#sync(file);
     } catch (error) {
       // The slots in memory know of entries that the file may not have.
       this.#slots = undefined;
@@ -280,6 +286,15 @@ export class MessageIndex {
     }
     target.header = header;
     return at;
+  }
+
+  async #sync(file: File): Promise<void> {
+    try {
+      await file.syncData();
+    } catch (error) {
+      this.#isPoisoned = true;
+      throw error;
+    }
   }
 
   #linkOne(

@@ -172,6 +172,25 @@ describe('when the disk fails', () => {
       await again.close();
     });
   });
+
+  for (const [what, code, operation, moves] of [
+    ['moves on after a write that failed', 'ENOSPC', 'write', true],
+    ['stays after a sync that failed, whatever later ones say', 'EIO', 'sync', false],
+  ] as const) {
+    for (const path of ['/store/index', '/store/consumequeue']) {
+      test(`of ${path}, the checkpoint ${what}`, async () => {
+        await inWorld(6, async (node, world) => {
+          const store = await open(node);
+          node.disk.inject({ operation, code, path: `${path}/` });
+          for (let i = 0; i < 5; i++) await put(store, messageOf({ keys: `k${i}` }));
+          await world.sleep(10_000);
+          assert.equal(store.health().dispatchBehindBytes === 0, moves);
+          await store.close();
+          assert.equal(node.disk.namesIn('/store').includes('abort'), !moves);
+        });
+      });
+    }
+  }
 });
 
 describe('old segments', () => {

@@ -1,5 +1,5 @@
 import { AssertionFailure } from '../common/mod.ts';
-import { type Clock, DiskError, type Log, type Timer, type Timers } from '../io/mod.ts';
+import type { Clock, Log, Timer, Timers } from '../io/mod.ts';
 import type { Checkpoint, Checkpoints } from './checkpoint.ts';
 import type { CommitLog } from './commit-log.ts';
 import type { MessageIndex } from './message-index.ts';
@@ -51,13 +51,16 @@ export class Writeback {
   #lastSize = 0;
   #lastTimestampMs = 0;
   #checkpointOffset = -1;
-  /** A sync failed: what it should have brought to the disk may be lost, so that no checkpoint may pass it. */
-  #poisoned = false;
   /** The checkpoint that is on its way. */
   #moving: Promise<void> | undefined;
 
   constructor(parts: WritebackParts) {
     this.#parts = parts;
+  }
+
+  /** A sync failed: no checkpoint may pass what it should have brought to the disk. */
+  get #isPoisoned(): boolean {
+    return this.#parts.queues.files.isPoisoned || this.#parts.index.isPoisoned;
   }
 
   get checkpointOffset(): number {
@@ -128,8 +131,6 @@ export class Writeback {
       await queues.write();
       await index.write();
     } catch (error) {
-      // The index syncs as it writes.
-      if (error instanceof DiskError && error.path.includes('/index/')) this.#poisoned = true;
       this.#report(error);
       return false;
     }
@@ -144,15 +145,10 @@ export class Writeback {
   async #move(checkpoint: Checkpoint): Promise<void> {
     const { queues, commitLog, checkpoints } = this.#parts;
     try {
-      try {
-        const mayGoOn = () => !this.#stopped || queues.files.unsyncedCount <= stopSyncsMax;
-        if (!(await queues.files.sync(mayGoOn))) return;
-      } catch (error) {
-        this.#poisoned = true;
-        throw error;
-      }
+      const mayGoOn = () => !this.#stopped || queues.files.unsyncedCount <= stopSyncsMax;
+      if (!(await queues.files.sync(mayGoOn))) return;
       await commitLog.flush();
-      if (this.#poisoned || commitLog.flushedOffset < checkpoint.offset) return;
+      if (this.#isPoisoned || commitLog.flushedOffset < checkpoint.offset) return;
       await checkpoints.write(checkpoint);
       this.#checkpointOffset = checkpoint.offset;
     } catch (error) {
@@ -164,7 +160,7 @@ export class Writeback {
     if (!(error instanceof Error) || error instanceof AssertionFailure) throw error;
     const { log } = this.#parts;
     const fields = { error: error.message, checkpointOffset: this.checkpointOffset };
-    if (this.#poisoned) log.error('store.writeback.poisoned', fields, poisonedSentence);
+    if (this.#isPoisoned) log.error('store.writeback.poisoned', fields, poisonedSentence);
     else log.warn('store.writeback.failed', fields, 'queues or index could not be written; the next round tries again');
   }
 
@@ -206,7 +202,7 @@ export class Writeback {
       const written = await this.#round();
       await this.#moving;
       const { flushedOffset, durableOffset } = this.#parts.commitLog;
-      return written && !this.#poisoned && flushedOffset === durableOffset;
+      return written && !this.#isPoisoned && flushedOffset === durableOffset;
     });
   }
 
