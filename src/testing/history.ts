@@ -7,8 +7,8 @@
  * - of two acknowledged sends one after the other to a queue, the later has the higher offset;
  * - a group that consumes in order never skips a place.
  *
- * A send that failed or timed out may or may not be stored: nothing is demanded of it. In a `lossy` run machines lose
- * power under asynchronous flush, which promises nothing then: only phantoms are left to look for.
+ * A send that failed or timed out may or may not be stored: nothing is demanded of it. In a `lossy` run asynchronous
+ * flush meets faults that it promises nothing about: only phantoms are left to look for.
  */
 import { assert } from '../common/mod.ts';
 

@@ -91,8 +91,9 @@ function chooseSwarm(random: SimRandom, allowed: readonly FaultKind[]): Swarm {
       [400, 400],
     ]),
     kinds,
-    // Asynchronous flush promises nothing about a power failure.
-    lossy: !syncFlush && kinds.includes('crash broker'),
+    // Asynchronous flush promises nothing about a power failure, nor about a kill before what a failed sync dropped from
+    // the page cache was written again.
+    lossy: !syncFlush && (kinds.includes('crash broker') || meet(kinds, 'failing sync', 'kill broker')),
     brokerProperties: {
       flushDiskType: syncFlush ? 'SYNC_FLUSH' : 'ASYNC_FLUSH',
       // So small that files are rolled all the time.
@@ -104,6 +105,10 @@ function chooseSwarm(random: SimRandom, allowed: readonly FaultKind[]): Swarm {
       registerNameServerPeriod: '10000',
     },
   };
+}
+
+function meet(kinds: readonly FaultKind[], ...together: readonly FaultKind[]): boolean {
+  return together.every((kind) => kinds.includes(kind));
 }
 
 /** Throws SimulationError. */
