@@ -138,7 +138,7 @@ async function rounds(
         operation,
         code: random.pick(['EIO', 'ENOSPC'] as const),
         skip: random.below(20),
-        path: 'commitlog',
+        path: random.pick(['commitlog', '/store/consumequeue', '/store/index', '/store']),
       });
     }
     await world.sleep(random.below(random.pick([20, 200, 3000])));
