@@ -169,7 +169,10 @@ class Process {
           }
         }
       });
-      child.once('error', reject);
+      child.once('error', (cause) => {
+        this.#child = undefined;
+        reject(cause);
+      });
       child.once('exit', (code, signal) => {
         if (this.#child === child) {
           this.#child = undefined;
