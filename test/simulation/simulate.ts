@@ -77,5 +77,14 @@ async function runAll(): Promise<number> {
   return total.failed;
 }
 
-if (values.help) console.log(usage);
-else process.exitCode = (await runAll()) > 0 ? 1 : 0;
+if (values.help) {
+  console.log(usage);
+} else {
+  try {
+    process.exitCode = (await runAll()) > 0 ? 1 : 0;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    console.error(error.message);
+    process.exitCode = 2;
+  }
+}
