@@ -10,6 +10,9 @@ if (major < oldest[0] || (major === oldest[0] && minor < oldest[1])) {
   process.exitCode = 1;
 } else {
   enableCompileCache();
+  // Read when the first file is touched, which is later. With four threads, cold reads and directory work (io/node/lane.ts)
+  // could leave one for the log and the writers of queues and index.
+  process.env.UV_THREADPOOL_SIZE ??= '8';
   const { runCommand } = await import('./command-line.ts');
   await runCommand(process.argv);
 }
