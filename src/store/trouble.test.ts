@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { inWorld, messageOf, open, pull, put, recordsOf } from './fixture.ts';
+import { bodiesOf, inWorld, messageOf, open, pull, put, recordsOf } from './fixture.ts';
 import type { Put, PutResult } from './mod.ts';
 
 const sync = { flushDiskType: 'SYNC_FLUSH' };
@@ -112,6 +112,45 @@ describe('when the disk fails', () => {
       });
     });
   }
+
+  test('a refused message does not come back behind the one that took its place', async () => {
+    for (let seed = 1; seed <= 8; seed++) {
+      await inWorld(seed, async (node, world) => {
+        const store = await open(node, sync);
+        await put(store, messageOf({ body: 'a' }));
+        node.disk.inject({ operation: 'sync', code: 'EIO', path: 'commitlog' });
+        const refused = await Promise.all(['b', 'c', 'd'].map((body) => put(store, messageOf({ body }))));
+        assert.ok(refused.every(({ status }) => status === 'service not available'));
+        await world.until(() => store.health().writable, 5000, 'writable');
+        await put(store, messageOf({ body: 'e' }));
+        node.kill();
+        node.restart();
+        const again = await open(node, sync);
+        assert.deepEqual(bodiesOf(await pull(again, { offset: 0 })), ['a', 'e'], `seed ${seed}`);
+        await again.close();
+      });
+    }
+  });
+
+  test('what a start found in the page cache behind a failed sync is safe once it was readable', async () => {
+    for (let seed = 1; seed <= 8; seed++) {
+      await inWorld(seed, async (node, world) => {
+        const store = await open(node);
+        await put(store, messageOf({ body: 'a' }));
+        node.disk.inject({ operation: 'sync', code: 'EIO', path: 'commitlog' });
+        await world.until(() => store.health().cause !== undefined, 5000, 'the sync failed');
+        node.kill();
+        node.restart();
+        const second = await open(node);
+        const readable = second.maxOffset('topic', 0);
+        node.crash();
+        node.restart();
+        const third = await open(node);
+        assert.equal(third.maxOffset('topic', 0), readable, `seed ${seed}`);
+        await third.close();
+      });
+    }
+  });
 
   test('a full disk refuses with "disk full", and sends go on within 5 s of space coming back', async () => {
     await inWorld(2, async (node, world) => {
