@@ -12,7 +12,7 @@ const noFlags: Flags = {
 };
 
 function around(environment: Record<string, string> = {}): Surroundings {
-  return { environment: (name) => environment[name], home: '/home/me', workingDirectory: '/work' };
+  return { environment: (name) => environment[name], home: '/home/me', workingDirectory: '/srv/here' };
 }
 
 function broker(flags: Partial<Flags>, environment: Record<string, string> = {}): Record<string, string> {
@@ -36,12 +36,12 @@ const file = new Map([
 
 test('without a file everything stays on this machine, below ./data', () => {
   assert.deepEqual(broker({}), {
-    storePathRootDir: '/work/data/store',
+    storePathRootDir: '/srv/here/data/store',
     bindAddress: '127.0.0.1',
   });
   assert.deepEqual(nameServer({}, 'beside a broker'), {
-    kvConfigPath: '/work/data/namesrv/kvConfig.json',
-    configStorePath: '/work/data/namesrv/namesrv.properties',
+    kvConfigPath: '/srv/here/data/namesrv/kvConfig.json',
+    configStorePath: '/srv/here/data/namesrv/namesrv.properties',
     bindAddress: '127.0.0.1',
   });
 });
@@ -65,7 +65,7 @@ test('--data moves the files, also against what the file says', () => {
   const stored = new Map([['storePathRootDir', '/elsewhere']]);
   assert.equal(broker({ file: stored }).storePathRootDir, '/elsewhere');
   assert.equal(broker({ file: stored, data: '/mine' }).storePathRootDir, '/mine/store');
-  assert.equal(broker({ data: './mine' }).storePathRootDir, '/work/mine/store');
+  assert.equal(broker({ data: './mine' }).storePathRootDir, '/srv/here/mine/store');
   assert.equal(nameServer({ data: '/mine' }, 'alone').kvConfigPath, '/mine/namesrv/kvConfig.json');
 });
 
