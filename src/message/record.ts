@@ -66,25 +66,10 @@ export interface RecordFields {
 }
 
 /** A decoded record. `body`, `properties` and the addresses are views of the bytes that it was decoded from. */
-export interface StoredMessage {
+export interface StoredMessage extends Omit<RecordFields, 'topic'> {
   sizeBytes: number;
   bodyCrc: number;
-  queueId: number;
-  flag: number;
-  queueOffset: number;
-  physicalOffset: number;
-  sysFlag: number;
-  bornTimestampMs: number;
-  bornIp: Uint8Array;
-  bornPort: number;
-  storeTimestampMs: number;
-  storeIp: Uint8Array;
-  storePort: number;
-  reconsumeTimes: number;
-  preparedTransactionOffset: number;
-  body: Uint8Array;
   topic: string;
-  properties: Uint8Array;
 }
 
 export function recordSize(parts: {
