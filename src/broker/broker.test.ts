@@ -112,8 +112,17 @@ test('a name server that comes late, or comes back empty, learns of the broker w
     const second = await startNameServerAt(world, 'n1');
     await world.sleep(34_000);
     assert.equal(second.stats().brokerCount, 1);
+    // Where the connection says that the process died, nobody waits for the next period.
+    world.node('n1').kill();
+    await world.sleep(300);
+    assert.ok(!broker.registered);
+    world.node('n1').restart();
+    const third = await startNameServerAt(world, 'n1');
+    await world.sleep(1_000);
+    assert.equal(third.stats().brokerCount, 1);
+    assert.ok(broker.registered);
     await broker.close();
-    await second.close(0);
+    await third.close(0);
   });
 });
 

@@ -217,6 +217,7 @@ export async function startBroker(env: Env, options: { config: BrokerConfig }): 
       topics,
       clock,
       timers,
+      random,
       log,
       identity: {
         clusterName,

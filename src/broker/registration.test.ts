@@ -19,9 +19,13 @@ interface Told {
 
 interface World {
   told: Told[];
+  /** When something was asked of a name server. */
+  tries: number[];
   topics: Topics;
   /** Name servers that do not answer. */
   down: Set<string>;
+  /** The connection to one of them breaks. */
+  breakOff(address: string): void;
   /** What name servers answer. */
   reply: { body: string };
   registration: Registration;
@@ -30,17 +34,23 @@ interface World {
 
 function inWorld(
   run: (world: World) => Promise<void>,
-  options: { brokerPermission?: number; namesrvAddr?: string } = {},
+  options: { brokerPermission?: number; namesrvAddr?: string; registerNameServerPeriod?: number } = {},
 ) {
   return async () => {
     const simulation = new SimWorld({ seed: 1 });
     await simulation.run(async () => {
       const { env } = simulation.node('broker');
       const told: Told[] = [];
+      const tries: number[] = [];
       const down = new Set<string>();
       const reply = { body: '' };
-      const client: Pick<RemotingClient, 'request'> = {
+      let breakOff: (address: string) => void = () => {};
+      const client: Pick<RemotingClient, 'request' | 'onDisconnect'> = {
+        onDisconnect: (disconnected) => {
+          breakOff = disconnected;
+        },
         async request(address, name, header, { body } = {}) {
+          tries.push(simulation.nowMs);
           await simulation.sleep(1);
           if (down.has(address)) throw new RemotingError('connect failed', address, 'down');
           const json = body === undefined ? undefined : asObject(parseLooseJson(Buffer.from(body).toString()));
@@ -93,17 +103,27 @@ function inWorld(
         topics,
         clock: env.clock,
         timers: env.timers,
+        random: env.random,
         log: env.log,
         identity: { clusterName: 'c', brokerName: 'b', address: '10.0.0.1:10911', haAddress: '10.0.0.1:10912' },
         config: {
           brokerPermission: options.brokerPermission ?? 6,
-          registerNameServerPeriod: 1,
+          registerNameServerPeriod: options.registerNameServerPeriod ?? 1,
           registerBrokerTimeoutMills: 1000,
         },
       });
       // The start waits for the first only.
       await simulation.sleep(10);
-      await run({ told, topics, down, reply, registration, after: (ms) => simulation.sleep(ms) });
+      await run({
+        told,
+        tries,
+        topics,
+        down,
+        breakOff: (address) => breakOff(address),
+        reply,
+        registration,
+        after: (ms) => simulation.sleep(ms),
+      });
       await registration.unregister();
     });
   };
@@ -168,6 +188,64 @@ test(
 );
 
 test(
+  'a name server whose connection broke is told everything again at once, and the others are left alone',
+  inWorld(async ({ told, breakOff, registration, after }) => {
+    told.length = 0;
+    breakOff('two:9876');
+    await after(150);
+    assert.deepEqual(addresses(told), ['two:9876']);
+    assert.ok('TBW102' in told[0].topics);
+    breakOff('elsewhere:9876');
+    await after(1000);
+    assert.equal(told.length, 1);
+    assert.ok(registration.registered);
+  }),
+);
+
+test(
+  'a name server that stays away is tried soon, then ever later, but at least each 3 s',
+  inWorld(
+    async ({ told, tries, down, breakOff, registration, after }) => {
+      down.add('one:9876');
+      breakOff('one:9876');
+      tries.length = 0;
+      assert.ok(!registration.registered);
+      await after(60_000);
+      const waits = tries.slice(1).map((atMs, index) => atMs - tries[index]);
+      assert.ok(tries.length > 20 && tries.length < 60, `${tries.length} tries in a minute`);
+      assert.ok(waits[0] < 250 && waits.every((ms) => ms < 3_100), String(waits));
+      told.length = 0;
+      down.clear();
+      await after(3_100);
+      assert.ok(registration.registered);
+      assert.deepEqual(addresses(told), ['one:9876']);
+    },
+    { namesrvAddr: 'one:9876', registerNameServerPeriod: 60_000 },
+  ),
+);
+
+test(
+  'changes that reach a name server before everything else do not stand for everything',
+  inWorld(
+    async ({ told, down, topics, breakOff, after }) => {
+      down.add('one:9876');
+      breakOff('one:9876');
+      await after(1_000);
+      down.clear();
+      told.length = 0;
+      topics.create(plainTopic('T', 1));
+      topics.create(plainTopic('U', 1));
+      await after(3_100);
+      assert.deepEqual(
+        told.map((one) => 'TBW102' in one.topics),
+        [false, true],
+      );
+    },
+    { namesrvAddr: 'one:9876' },
+  ),
+);
+
+test(
   'topics lose what the broker itself may not do',
   inWorld(
     async ({ told }) => {
@@ -191,18 +269,17 @@ test(
 
 test(
   'a broker that leaves says so to all, and registers no more',
-  inWorld(async ({ told, registration, topics, after }) => {
+  inWorld(async ({ told, registration, topics, breakOff, after }) => {
     told.length = 0;
+    breakOff('one:9876');
     await registration.unregister();
+    breakOff('two:9876');
     topics.create(plainTopic('T', 1));
     await after(70_000);
-    assert.deepEqual(
-      told.map(({ address, name }) => [address, name]),
-      [
-        ['one:9876', 'unregisterBroker'],
-        ['two:9876', 'unregisterBroker'],
-      ],
-    );
+    assert.deepEqual(told.map(({ address, name }) => `${name} ${address}`).sort(), [
+      'unregisterBroker one:9876',
+      'unregisterBroker two:9876',
+    ]);
   }),
 );
 

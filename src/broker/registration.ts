@@ -1,5 +1,5 @@
-import { crc32, JsonError, parseLooseJson, writeLooseJson } from '../common/mod.ts';
-import type { Clock, Log, Timer, Timers } from '../io/mod.ts';
+import { backoffMs, crc32, JsonError, parseLooseJson, writeLooseJson } from '../common/mod.ts';
+import type { Clock, Log, Random, Timer, Timers } from '../io/mod.ts';
 import type { RemotingClient } from '../remoting/mod.ts';
 import { stepVersion } from './data-version.ts';
 import { asObject } from './json-state.ts';
@@ -8,15 +8,17 @@ import { configOf, type Topic } from './topic.ts';
 import type { Topics } from './topics.ts';
 
 /**
- * Tells all name servers what this broker has: everything at start and each half minute, changed topics at once. Each
- * name server is told on its own, so that one that is down never delays the others (RocketMQ: BrokerOuterAPI).
+ * Tells all name servers what this broker has: everything at start, each half minute and when a connection was lost,
+ * changed topics at once. Each name server is told on its own, so that one that is down never delays the others
+ * (RocketMQ: BrokerOuterAPI).
  */
 export interface RegistrationParts {
-  readonly client: Pick<RemotingClient, 'request'>;
+  readonly client: Pick<RemotingClient, 'request' | 'onDisconnect'>;
   readonly nameServers: NameServers;
   readonly topics: Topics;
   readonly clock: Clock;
   readonly timers: Timers;
+  readonly random: Random;
   readonly log: Log;
   readonly identity: {
     readonly clusterName: string;
@@ -35,8 +37,12 @@ export interface RegistrationParts {
 /** Apache holds `registerNameServerPeriod` within these, since name servers forget a broker after two minutes. */
 const periodMinMs = 10_000;
 const periodMaxMs = 60_000;
-/** A name server that could not be told is tried again this much later. */
-const retryMs = 3_000;
+/**
+ * Until a name server that could not be told, or whose connection broke, is tried again. One that was started anew knows
+ * nobody: until a broker is back there, clients that ask it find no route.
+ */
+const retryFirstMs = 100;
+const retryMaxMs = 3_000;
 /** Topics in one registration; larger tables go in several, each with a version of its own. */
 const topicsPerFrame = 50_000;
 const unregisterTimeoutMs = 3_000;
@@ -44,10 +50,11 @@ const unregisterTimeoutMs = 3_000;
 export class Registration {
   readonly #parts: RegistrationParts;
   readonly #repeating: Timer;
-  /** Name servers that could not be told last time. */
-  readonly #failing = new Set<string>();
-  /** Those with a retry to come. */
-  readonly #retrying = new Set<string>();
+  /** Name servers that know this broker. */
+  readonly #told = new Set<string>();
+  /** Those that do not, by how often in a row it failed. */
+  readonly #failures = new Map<string, number>();
+  readonly #retries = new Map<string, Timer>();
   #changed = new Set<string>();
   #stopped = false;
 
@@ -57,6 +64,7 @@ export class Registration {
     this.#repeating = parts.timers.every(periodMs, () => this.#registerEach());
     parts.nameServers.onChange(() => this.#registerEach());
     parts.topics.onChange((topics) => this.#announce(topics));
+    parts.client.onDisconnect((address) => this.#lost(address));
   }
 
   /** Resolves when one name server was told, or none could be: the others do not delay the start. */
@@ -74,13 +82,14 @@ export class Registration {
 
   /** Whether at least one name server knows this broker. */
   get registered(): boolean {
-    return this.#parts.nameServers.addresses.some((address) => !this.#failing.has(address));
+    return this.#parts.nameServers.addresses.some((address) => this.#told.has(address));
   }
 
   /** Leaves all name servers, so that clients stop coming; never rejects. */
   async unregister(): Promise<void> {
     this.#stopped = true;
     this.#repeating.cancel();
+    for (const retry of this.#retries.values()) retry.cancel();
     const { client, nameServers, identity, log } = this.#parts;
     const { clusterName, brokerName, address: brokerAddr } = identity;
     const leave = async (address: string) => {
@@ -115,7 +124,17 @@ export class Registration {
     const { nameServers, topics } = this.#parts;
     if (nameServers.addresses.length === 0) return [];
     const frames = this.#frames([...topics.all()]);
-    return nameServers.addresses.map((address) => this.#tell(address, frames));
+    return nameServers.addresses.map((address) => this.#tellAll(address, frames));
+  }
+
+  /** Only who was told everything knows this broker: a name server that was started anew may take changes alone. */
+  async #tellAll(address: string, frames: readonly Uint8Array[]): Promise<boolean> {
+    if (!(await this.#tell(address, frames))) return false;
+    this.#told.add(address);
+    if (this.#failures.delete(address)) {
+      this.#parts.log.info('broker.registered', { nameServer: address }, `registered with ${address} again`);
+    }
+    return true;
   }
 
   /** Frames of one connection are taken in order, so that they need not wait for each other. Never rejects. */
@@ -126,7 +145,7 @@ export class Registration {
 
   async #register(address: string, body: Uint8Array): Promise<boolean> {
     if (this.#stopped) return false;
-    const { client, identity, config, log } = this.#parts;
+    const { client, identity, config } = this.#parts;
     const header = {
       brokerName: identity.brokerName,
       brokerAddr: identity.address,
@@ -141,36 +160,49 @@ export class Registration {
       const timeoutMs = config.registerBrokerTimeoutMills;
       const response = await client.request(address, 'registerBroker', header, { body, timeoutMs });
       if (response.code !== 0) throw new Error(`code ${response.code}: ${response.remark ?? ''}`);
-      if (this.#failing.delete(address)) {
-        log.info('broker.registered', { nameServer: address }, `registered with ${address} again`);
-      }
       this.#takeOrders(response.body);
       return true;
     } catch (cause) {
-      this.#retry(address, cause);
+      this.#failed(address, cause);
       return false;
     }
   }
 
-  #retry(address: string, cause: unknown): void {
-    const { timers, log, nameServers } = this.#parts;
+  /** The name server has dropped this broker when it saw the connection close, or is no more. */
+  #lost(address: string): void {
+    this.#told.delete(address);
+    if (!this.#parts.nameServers.addresses.includes(address)) return;
+    this.#failed(address, new Error('the connection was closed'));
+  }
+
+  #failed(address: string, cause: unknown): void {
+    const { log, timers, random } = this.#parts;
     if (this.#stopped) return;
-    if (!this.#failing.has(address)) {
+    this.#told.delete(address);
+    if (!this.#failures.has(address)) {
       const why = cause instanceof Error ? cause.message : String(cause);
       log.warn(
         'broker.register-failed',
         { nameServer: address, cause },
-        `not registered with ${address}: ${why}; trying again each ${retryMs / 1000} s`,
+        `not registered with ${address}: ${why}; trying again each ${retryMaxMs / 1000} s or sooner`,
       );
     }
-    this.#failing.add(address);
-    if (this.#retrying.has(address)) return;
-    this.#retrying.add(address);
-    timers.after(retryMs, () => {
-      this.#retrying.delete(address);
-      if (this.#stopped || !this.#failing.has(address) || !nameServers.addresses.includes(address)) return;
-      void this.#tell(address, this.#frames([...this.#parts.topics.all()]));
-    });
+    // What fails together is one failure, with one retry.
+    if (this.#retries.has(address)) return;
+    const failures = (this.#failures.get(address) ?? 0) + 1;
+    this.#failures.set(address, failures);
+    const delayMs = backoffMs(failures, retryFirstMs, retryMaxMs, random.float());
+    this.#retries.set(
+      address,
+      timers.after(delayMs, () => this.#tryAgain(address)),
+    );
+  }
+
+  #tryAgain(address: string): void {
+    this.#retries.delete(address);
+    const { nameServers, topics } = this.#parts;
+    if (!nameServers.addresses.includes(address)) this.#failures.delete(address);
+    else if (this.#failures.has(address)) void this.#tellAll(address, this.#frames([...topics.all()]));
   }
 
   /** Name servers answer with the topics that are to be read in order. */

@@ -1,4 +1,5 @@
 export { AssertionFailure, assert } from './assert.ts';
+export { backoffMs } from './backoff.ts';
 export type { ConfigReading, ConfigRow, ConfigValues } from './config-table.ts';
 export { changeConfig, readConfig } from './config-table.ts';
 export { crc32 } from './crc32.ts';

@@ -25,6 +25,11 @@ export interface RemotingClient {
   ): Promise<Response<K>>;
   /** Resolves when the bytes are handed to the connection. */
   oneway<K extends CommandName>(address: string, name: K, header: RequestOf<K>, body?: Uint8Array): Promise<void>;
+  /**
+   * Called with an address whose connection is gone, unless `disconnect` or `close` ended it. Nothing is opened anew
+   * before the next request.
+   */
+  onDisconnect(disconnected: (address: string) => void): void;
   /** Closes the connection to an address, if there is one. */
   disconnect(address: string): void;
   close(): Promise<void>;

@@ -203,6 +203,28 @@ suite('the remoting client', () => {
   );
 
   test(
+    'tells of connections that are gone, except for those that it closed itself',
+    scene(async ({ world, env, client }) => {
+      const gone: string[] = [];
+      client.onDisconnect((lost) => gone.push(lost));
+      await start(env, { heartBeat: () => ({}) });
+      await client.request(address, 'heartBeat', {});
+      client.disconnect(address);
+      await world.sleep(100);
+      assert.deepEqual(gone, []);
+      await client.request(address, 'heartBeat', {});
+      world.node('broker').kill();
+      await world.sleep(100);
+      assert.deepEqual(gone, [address]);
+      await start(world.node('broker').restart(), { heartBeat: () => ({}) });
+      await client.request(address, 'heartBeat', {});
+      await client.close();
+      await world.sleep(100);
+      assert.deepEqual(gone, [address]);
+    }),
+  );
+
+  test(
     'repeats a request once over a new connection when the server goes away',
     scene(async ({ world, env, client }) => {
       let connections = 0;

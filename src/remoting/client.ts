@@ -74,6 +74,7 @@ class Client implements RemotingClient {
   readonly #links = new Map<string, Link>();
   /** All that are open, also those that a new one replaced. */
   readonly #open = new Set<Channel>();
+  #disconnected: (address: string) => void = () => {};
   #sweeping: Timer | undefined;
   #lastId = 0;
   #stopped = false;
@@ -109,6 +110,10 @@ class Client implements RemotingClient {
   ): Promise<void> {
     const channel = await this.#channel(address);
     channel.notify(name, header, body);
+  }
+
+  onDisconnect(disconnected: (address: string) => void): void {
+    this.#disconnected = disconnected;
   }
 
   disconnect(address: string): void {
@@ -156,15 +161,18 @@ class Client implements RemotingClient {
     link.opening.then(
       (channel) => {
         link.channel = channel;
-        channel.onClose(() => this.#forget(address, link));
+        channel.onClose(() => {
+          if (this.#forget(address, link) && !this.#stopped) this.#disconnected(address);
+        });
       },
       () => this.#forget(address, link),
     );
     return link.opening;
   }
 
-  #forget(address: string, link: Link): void {
-    if (this.#links.get(address) === link) this.#links.delete(address);
+  /** False when requests to the address use another connection by now, or none. */
+  #forget(address: string, link: Link): boolean {
+    return this.#links.get(address) === link && this.#links.delete(address);
   }
 
   async #connect(address: string): Promise<Channel> {
