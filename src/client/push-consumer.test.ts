@@ -540,6 +540,36 @@ test(
 );
 
 test(
+  'a pull that failed is tried again soon, and ever later while it keeps failing, though at least each 3 s',
+  inWorld(async (world) => {
+    const cluster = await startFakeCluster(world, { topics: { T: 1 } });
+    const [broker] = cluster.brokers;
+    const { got, listener } = collect();
+    await consume(world, cluster, 'client', listener);
+    await world.sleep(1000);
+    broker.refusals.set('pullMessage', [1]);
+    put(cluster, 0, '1');
+    put(cluster, 0, '2');
+    await world.until(() => got.length === 2, 500, 'what came while a pull failed');
+    const pulls = () => broker.asked.get('pullMessage') ?? 0;
+    const before = pulls();
+    broker.refusals.set('pullMessage', new Array<number>(1000).fill(1));
+    put(cluster, 0, '3');
+    await world.sleep(60_000);
+    const tries = pulls() - before;
+    assert.ok(tries > 20 && tries < 50, `${tries} pulls in a minute of failures`);
+    broker.refusals.delete('pullMessage');
+    await world.sleep(3_100);
+    assert.equal(got.length, 3);
+    // The wait begins anew after a success.
+    broker.refusals.set('pullMessage', [1]);
+    put(cluster, 0, '4');
+    put(cluster, 0, '5');
+    await world.until(() => got.length === 5, 500, 'what came while one more pull failed');
+  }),
+);
+
+test(
   'heartbeats leave the subscriptions out once the broker has them, and name them again when it forgot',
   inWorld(async (world) => {
     const cluster = await startFakeCluster(world, { topics: { T: 1 } });

@@ -1,3 +1,4 @@
+import { backoffMs } from '../common/mod.ts';
 import { RemotingError, ResponseCode } from '../remoting/mod.ts';
 import type { AssignedQueue } from './assigned-queue.ts';
 import type { Client } from './client.ts';
@@ -13,8 +14,9 @@ const pullBatch = 32;
 /** Between looks at a queue that is full, or waits for its lock. */
 const fullDelayMs = 50;
 const unlockedDelayMs = 3000;
-/** After a pull that failed. */
-const failureDelayMs = 3000;
+/** After a pull that failed, and after more in a row: RocketMQ's clients always wait the 3 s. */
+const failureDelayFirstMs = 100;
+const failureDelayMaxMs = 3000;
 /** The least time between two pulls of which the first brought nothing, should a broker not hold them. */
 const emptyPullMinMs = 100;
 
@@ -44,6 +46,7 @@ export async function readQueue(options: QueueReaderOptions, startOffset: number
   const { assigned, client, locked } = options;
   let offset = startOffset;
   let brokerId = 0;
+  let failures = 0;
   while (!assigned.lifetime.ended) {
     if (assigned.processQueue.isFull) {
       await assigned.lifetime.sleep(fullDelayMs);
@@ -58,9 +61,11 @@ export async function readQueue(options: QueueReaderOptions, startOffset: number
     if (assigned.lifetime.ended) return;
     if (result === undefined) {
       brokerId = 0;
-      await assigned.lifetime.sleep(failureDelayMs);
+      const chance = client.ports.random.float();
+      await assigned.lifetime.sleep(backoffMs(++failures, failureDelayFirstMs, failureDelayMaxMs, chance));
       continue;
     }
+    failures = 0;
     take(options, result, offset);
     const tookMs = client.ports.clock.monotonicMs() - beganMs;
     const isIdle = result.messages.length === 0 && result.nextOffset === offset;
