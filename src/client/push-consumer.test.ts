@@ -449,6 +449,24 @@ test(
 );
 
 test(
+  'in order: many queues that another still holds are asked for twice a second, not more and more often',
+  inWorld(async (world) => {
+    const cluster = await startFakeCluster(world, { topics: { T: 4 } });
+    const [{ locks }] = cluster.brokers;
+    for (let id = 0; id < 4; id++) locks.set(`T ${id}`, { clientId: 'vanished', lockedMs: world.nowMs });
+    const { got, listener } = collect();
+    await consume(world, cluster, 'client', listener, { ordered: true });
+    const before = world.eventCount;
+    await world.sleep(30_000);
+    // Each attempt asks for the group's members and for four locks: about a dozen events each.
+    assert.ok(world.eventCount - before < 10_000, `${world.eventCount - before} events`);
+    put(cluster, 0, '1');
+    await world.sleep(40_000);
+    assert.deepEqual(got.map(text), ['1']);
+  }),
+);
+
+test(
   'in order: a consumer that cannot renew its locks stops before its broker would give them away',
   inWorld(async (world) => {
     const cluster = await startFakeCluster(world, { topics: { T: 1 } });

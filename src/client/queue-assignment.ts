@@ -47,6 +47,7 @@ export class QueueAssignment {
   readonly #assigned = new Map<string, AssignedQueue>();
   #rebalancing: Promise<void> | undefined;
   #rebalanceAgain = false;
+  #rebalancePlanned = false;
 
   constructor(options: QueueAssignmentOptions) {
     this.#options = options;
@@ -147,9 +148,7 @@ export class QueueAssignment {
     const { clock, timers, log } = client.ports;
     const askedMs = clock.monotonicMs();
     if (locked && (await this.#locks.lock([queue])).get(queueKey(queue)) !== true) {
-      void this.#lifetime.sleep(lockRetryDelayMs).then(() => {
-        if (!this.#lifetime.ended) void this.rebalance();
-      });
+      this.#rebalanceSoon();
       return;
     }
     const startOffset = await this.#startOffset(queue);
@@ -170,6 +169,16 @@ export class QueueAssignment {
     const onMessages = consumption.onMessages.bind(consumption);
     const reading = { client, group, assigned, subscription, offsets, commits: !broadcast, locked, onMessages };
     void readQueue(reading, startOffset);
+  }
+
+  /** Once for all queues that wait for a lock: the next attempt asks for each of them again. */
+  #rebalanceSoon(): void {
+    if (this.#rebalancePlanned) return;
+    this.#rebalancePlanned = true;
+    void this.#lifetime.sleep(lockRetryDelayMs).then(() => {
+      this.#rebalancePlanned = false;
+      if (!this.#lifetime.ended) void this.rebalance();
+    });
   }
 
   /** The queues fall to other consumers, which begin at the offsets stored here. */
