@@ -91,8 +91,11 @@ export interface HeaderView {
   i32(slot: number): number;
   i64(slot: number): number;
   bool(slot: number): boolean;
-  /** The field's UTF-8 bytes, unescaped; in scratch space that the next request reuses. */
-  bytes(slot: number): Uint8Array;
+  /**
+   * Writes the field's UTF-8 bytes, unescaped, to `target` from `at` on, and gives their number; when it is larger than
+   * what was free there, not all were written.
+   */
+  copy(slot: number, target: Buffer, at: number): number;
 }
 
 export type HotHandler<K extends CommandName> = (

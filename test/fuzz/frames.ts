@@ -282,11 +282,13 @@ function dummyHandlers(role: Role, random: SimRandom, late: (() => void)[]): Rec
   return Object.fromEntries(served.map(([name, row]) => [name, handler(row)]));
 }
 
+const copied = Buffer.alloc(65_536);
+
 function readAll(row: Command, header: HeaderView): void {
   for (const [slot, { kind }] of Object.values(row.request).entries()) {
     if (!header.has(slot)) continue;
-    const bytes = header.bytes(slot);
-    assert.equal(header.text(slot), Buffer.from(bytes).toString());
+    const size = header.copy(slot, copied, 0);
+    if (size <= copied.length) assert.equal(header.text(slot), copied.toString('utf8', 0, size));
     assert.equal(header.name(slot), header.text(slot));
     if (kind === 'i32') header.i32(slot);
     else if (kind === 'i64' || kind === 'time') header.i64(slot);

@@ -147,15 +147,14 @@ export function sendHandlers(parts: SendParts): HandlersOf<'broker', SendCommand
     queueId: number,
   ): undefined {
     begin(slots, header, body, call, topic);
-    const given = header.bytes(slots.properties);
-    checkPropertiesSize(given.length);
-    scratch.set(given, 0);
-    let length = given.length;
+    let length = header.copy(slots.properties, scratch, 0);
+    checkPropertiesSize(length);
     sorted.scan(scratch, length);
     if (topic.needsKeys && !sorted.hasKeys) {
       throw new ResponseError(ResponseCode.MESSAGE_ILLEGAL, 'Required message key is missing: the topic is compacted');
     }
-    if (sorted.special) return sendMapped(call, topic, topic, queueId, mapped(decodeProperties(given)));
+    if (sorted.special)
+      return sendMapped(call, topic, topic, queueId, mapped(decodeProperties(scratch.subarray(0, length))));
     let uniqueKey = sorted.uniqueKey;
     if (length > 0 && scratch[length - 1] !== 2) scratch[length++] = 2;
     if (uniqueKey === undefined) {
@@ -195,9 +194,9 @@ export function sendHandlers(parts: SendParts): HandlersOf<'broker', SendCommand
     }
     const ownLimit = call.version >= versionWithMaxReconsumeTimes && header.has(slots.maxReconsumeTimes);
     const retryMax = ownLimit ? header.i32(slots.maxReconsumeTimes) : subscriptionGroup.retryMaxTimes;
-    const given = header.bytes(slots.properties);
-    checkPropertiesSize(given.length);
-    const properties = mapped(decodeProperties(given));
+    const length = header.copy(slots.properties, scratch, 0);
+    checkPropertiesSize(length);
+    const properties = mapped(decodeProperties(scratch.subarray(0, length)));
     if (put.reconsumeTimes <= retryMax && !locks.anyLive(group)) {
       return sendMapped(call, topic, topic, queueId, properties);
     }
