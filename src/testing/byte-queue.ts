@@ -15,8 +15,17 @@ export class ByteQueue {
     this.#sizeBytes += chunk.length;
   }
 
-  /** A copy of the first `length` bytes, which leave. */
+  /** The first `length` bytes, which leave. Where they are one chunk it is that very chunk. */
   take(length: number): Uint8Array {
+    const [first] = this.#chunks;
+    if (first?.length !== length) return this.copy(length);
+    this.#chunks.shift();
+    this.#sizeBytes -= length;
+    return first;
+  }
+
+  /** A copy of the first `length` bytes, which leave. */
+  copy(length: number): Uint8Array {
     assert(length <= this.#sizeBytes, 'no more is taken than is there');
     const taken = new Uint8Array(length);
     let at = 0;

@@ -61,9 +61,12 @@ export class DirectoryTree {
 
   makeDirectory(path: string): void {
     let directory = this.#root;
-    for (const name of partsOf(path)) {
+    const names = partsOf(path);
+    for (const [depth, name] of names.entries()) {
       let node = directory.names.get(name);
-      if (node?.kind === 'file') throw new DiskError('EEXIST', 'make directory', path);
+      if (node?.kind === 'file') {
+        throw new DiskError(depth === names.length - 1 ? 'EEXIST' : 'ENOTDIR', 'make directory', path);
+      }
       if (node === undefined) {
         node = newDirectory();
         this.#change([{ directory, name, node }]);

@@ -20,6 +20,8 @@ export class Violation extends Error {
 interface Sent {
   body: string;
   acknowledged: boolean;
+  /** The groups that have it. */
+  readonly groups: Set<string>;
 }
 
 export interface Delivery {
@@ -37,7 +39,9 @@ export class History {
   readonly #places = new Map<string, string>();
   /** The last acknowledged offset, by sender and queue. */
   readonly #lastAcknowledged = new Map<string, number>();
-  readonly #delivered = new Map<string, Set<string>>();
+  readonly #groups: readonly string[];
+  /** Acknowledged, and not yet delivered to every group. */
+  readonly #awaited = new Set<string>();
   /** The next place that a group consuming in order has not seen, by group and queue. */
   readonly #frontiers = new Map<string, number>();
   acknowledgedCount = 0;
@@ -48,7 +52,7 @@ export class History {
 
   constructor(groups: readonly string[], lossy: boolean) {
     this.#lossy = lossy;
-    for (const group of groups) this.#delivered.set(group, new Set());
+    this.#groups = groups;
   }
 
   get sentCount(): number {
@@ -57,7 +61,7 @@ export class History {
 
   sending(id: string, body: string): void {
     assert(!this.#sent.has(id), 'every message is sent under an id of its own');
-    this.#sent.set(id, { body, acknowledged: false });
+    this.#sent.set(id, { body, acknowledged: false, groups: new Set() });
   }
 
   /** `sender` sends one at a time to a queue, or its sends are no sequence. */
@@ -67,6 +71,7 @@ export class History {
     sent.acknowledged = true;
     this.acknowledgedCount += 1;
     if (this.#lossy) return;
+    if (sent.groups.size < this.#groups.length) this.#awaited.add(id);
     this.#at(queue, queueOffset, id);
     const sequence = `${sender} ${queue}`;
     const last = this.#lastAcknowledged.get(sequence) ?? -1;
@@ -82,7 +87,8 @@ export class History {
     if (sent === undefined) throw new Violation(`${group} got a message that nobody sent: ${body.slice(0, 80)}`);
     if (sent.body !== body) throw new Violation(`${group} got ${id} with another body`);
     this.deliveryCount += 1;
-    this.#delivered.get(group)?.add(id);
+    sent.groups.add(group);
+    if (sent.groups.size === this.#groups.length) this.#awaited.delete(id);
     if (queue === undefined || this.#lossy) return;
     this.#at(queue, queueOffset, id);
     if (!ordered) return;
@@ -104,10 +110,9 @@ export class History {
   /** Acknowledged messages that some group has not got, as `group id`. */
   missing(): string[] {
     const missing: string[] = [];
-    if (this.#lossy) return missing;
-    for (const [id, { acknowledged }] of this.#sent) {
-      if (!acknowledged) continue;
-      for (const [group, ids] of this.#delivered) if (!ids.has(id)) missing.push(`${group} ${id}`);
+    for (const id of this.#awaited) {
+      const got = this.#sent.get(id)?.groups;
+      for (const group of this.#groups) if (got?.has(group) !== true) missing.push(`${group} ${id}`);
     }
     return missing;
   }

@@ -1,5 +1,6 @@
 /** Lets things fail, one after the other or several at once, and mends each after a while. */
 import type { Cluster } from './cluster.ts';
+import type { Pace } from './pace.ts';
 import type { DiskOperation } from './sim-disk.ts';
 import type { SimNode } from './sim-node.ts';
 import type { SimRandom } from './sim-random.ts';
@@ -32,9 +33,12 @@ export interface Targets {
   cluster: Cluster;
   producers: readonly ProducerModel[];
   consumers: readonly ConsumerModel[];
+  pace: Pace;
 }
 
-const pauseBetweenMs = [200, 4000] as const;
+/** Between two faults: most strike where there is traffic. */
+const pauseInBurstMs = [100, 2000] as const;
+const pauseInCalmMs = [500, 20_000] as const;
 const faultLastsMs = [50, 6000] as const;
 const perilousCalls: readonly [DiskOperation, ...DiskOperation[]] = [
   'write',
@@ -85,7 +89,7 @@ export class Nemesis {
 
   async #run(): Promise<void> {
     while (!this.#stopping && this.#kinds.length > 0) {
-      await this.#world.sleep(this.#random.between(pauseBetweenMs));
+      await this.#world.sleep(this.#random.between(this.#targets.pace.isBurst ? pauseInBurstMs : pauseInCalmMs));
       if (this.#stopping) return;
       const kind = this.#one(this.#kinds);
       this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);

@@ -3,8 +3,8 @@
  * at the same instant run in seeded order. Between two events every promise job runs to its end, so that an event and
  * all that follows from it without waiting is one step.
  */
-import { Heap } from '../common/mod.ts';
-import { turnOfEventLoop } from '../io/node/mod.ts';
+import { assert, Heap } from '../common/mod.ts';
+import { runSteps } from '../io/node/mod.ts';
 import type { SimRandom } from './sim-random.ts';
 import type { Trace } from './trace.ts';
 
@@ -19,14 +19,39 @@ export interface Event {
   cancel(): void;
 }
 
-interface Scheduled {
+class Scheduled implements Event {
   timeUs: number;
-  tie: number;
-  sequence: number;
-  owner: Owner | undefined;
-  kind: string;
-  detail: string;
+  readonly tie: number;
+  readonly sequence: number;
+  readonly owner: Owner | undefined;
+  readonly kind: string;
+  readonly place: string;
+  readonly number: number;
   run: (() => void) | undefined;
+
+  constructor(
+    timeUs: number,
+    tie: number,
+    sequence: number,
+    owner: Owner | undefined,
+    kind: string,
+    place: string,
+    number: number,
+    run: () => void,
+  ) {
+    this.timeUs = timeUs;
+    this.tie = tie;
+    this.sequence = sequence;
+    this.owner = owner;
+    this.kind = kind;
+    this.place = place;
+    this.number = number;
+    this.run = run;
+  }
+
+  cancel(): void {
+    this.run = undefined;
+  }
 }
 
 /** More events than this at one instant, and time stands still: something waits in a circle. */
@@ -58,23 +83,21 @@ export class Scheduler {
     return this.#nowUs;
   }
 
+  /** For the trace, `place` is one of few texts (a path, a connection) and `number` what is new about this event. */
   schedule(
     owner: Owner | undefined,
     delayUs: number,
     kind: string,
-    detail: string,
+    place: string,
     run: () => void,
+    number = 0,
     tie = this.#random.below(tieLast),
   ): Event {
     this.#sequence += 1;
     const timeUs = this.#nowUs + Math.max(0, Math.round(delayUs));
-    const event: Scheduled = { timeUs, tie, sequence: this.#sequence, owner, kind, detail, run };
+    const event = new Scheduled(timeUs, tie, this.#sequence, owner, kind, place, number, run);
     this.#heap.push(event);
-    return {
-      cancel() {
-        event.run = undefined;
-      },
-    };
+    return event;
   }
 
   /** Ends the run that is under way: something outside of its events found a fault. */
@@ -104,13 +127,14 @@ export class Scheduler {
         settled = { error };
       },
     );
-    await turnOfEventLoop();
-    while (settled === undefined) {
+    await runSteps(() => {
+      if (settled !== undefined) return false;
       if (this.#failed !== undefined) throw this.#failed.error;
       this.#step(limitUs);
-      await turnOfEventLoop();
-    }
-    const end: { value: T } | { error: unknown } = settled;
+      return true;
+    });
+    const end: { value: T } | { error: unknown } | undefined = settled;
+    assert(end !== undefined, 'the steps end when the body has settled');
     if ('error' in end) throw end.error;
     return end.value;
   }
@@ -122,13 +146,13 @@ export class Scheduler {
     this.#eventsAtThisInstant = event.timeUs === this.#nowUs ? this.#eventsAtThisInstant + 1 : 0;
     this.#nowUs = event.timeUs;
     if (this.#eventsAtThisInstant > eventsAtOneInstantMax) {
-      throw this.#failure(`time stands still: ${event.owner?.name} ${event.kind} ${event.detail} again and again`);
+      throw this.#failure(`time stands still: ${event.owner?.name} ${event.kind} ${event.place} again and again`);
     }
-    this.#trace.add(event.timeUs, event.owner?.name ?? '', event.kind, event.detail);
+    this.#trace.add(event.timeUs, event.owner?.name ?? '', event.kind, event.place, event.number);
     try {
       event.run?.();
     } catch (error) {
-      throw this.#failure(`${event.owner?.name ?? 'world'} threw in ${event.kind} ${event.detail}: ${error}`, error);
+      throw this.#failure(`${event.owner?.name ?? 'world'} threw in ${event.kind} ${event.place}: ${error}`, error);
     }
   }
 

@@ -48,6 +48,8 @@ export class SimConnection implements Connection {
   readonly owner: Owner;
   readonly machine: string;
   readonly #wiring: Wiring;
+  /** For the trace. */
+  readonly #label: string;
   readonly #windowBytes: number;
   #peer: SimConnection | undefined;
   #events: ConnectionEvents | undefined;
@@ -84,6 +86,7 @@ export class SimConnection implements Connection {
     this.machine = self.machine;
     this.local = self.endpoint;
     this.remote = remote;
+    this.#label = `${this.local.host}:${this.local.port}-${remote.host}:${remote.port}`;
   }
 
   join(peer: SimConnection): void {
@@ -171,15 +174,11 @@ export class SimConnection implements Connection {
     return this.#peer;
   }
 
-  get #label(): string {
-    return `${this.local.host}:${this.local.port}-${this.remote.host}:${this.remote.port}`;
-  }
-
   #pump(): void {
     const room = this.#windowBytes - this.#unreadByPeerBytes;
     if (this.#queue.sizeBytes > 0 && room > 0) {
       // A copy: the kernel has taken these bytes.
-      const taken = this.#queue.take(Math.min(room, this.#queue.sizeBytes));
+      const taken = this.#queue.copy(Math.min(room, this.#queue.sizeBytes));
       this.#unreadByPeerBytes += taken.length;
       this.#send(taken);
     }
@@ -193,20 +192,20 @@ export class SimConnection implements Connection {
   #send(segment: Segment): void {
     const peer = this.peer;
     peer.#wire.push(segment);
-    const detail = segment === 'fin' ? 'fin' : `${segment.length} ${crc32(segment)}`;
-    this.#carry('segment', detail, () => peer.#arrive());
+    if (segment === 'fin') this.#carry('fin', 0, () => peer.#arrive());
+    else this.#carry('segment', crc32(segment), () => peer.#arrive());
   }
 
-  #carry(kind: string, detail: string, arrive: () => void): void {
+  #carry(kind: string, number: number, arrive: () => void): void {
     const { links } = this.#wiring;
     const to = this.peer.machine;
     if (links.isCut(this.machine, to) || links.isOff(to)) this.#planGiveUp();
-    links.carry(this.machine, to, kind, `${this.#label} ${detail}`, arrive);
+    links.carry(this.machine, to, kind, this.#label, arrive, number);
   }
 
   #tellPeer(reset: boolean): void {
     if (reset) {
-      this.#carry('reset', '', () => this.peer.#reset());
+      this.#carry('reset', 0, () => this.peer.#reset());
     } else if (!this.#finSent) {
       this.#finSent = true;
       this.#send('fin');
@@ -230,7 +229,7 @@ export class SimConnection implements Connection {
     const segment = this.#wire.shift();
     if (segment === undefined) return;
     if (this.#closed) {
-      if (segment !== 'fin') this.#carry('reset', '', () => this.peer.#reset());
+      if (segment !== 'fin') this.#carry('reset', 0, () => this.peer.#reset());
       return;
     }
     if (segment === 'fin') {
@@ -299,7 +298,7 @@ export class SimConnection implements Connection {
       peer.#windowOpened();
     };
     if (peer.#queue.sizeBytes === 0 && !links.isCut(this.machine, peer.machine)) arrive();
-    else this.#carry('window', `${toldBytes}`, arrive);
+    else this.#carry('window', toldBytes, arrive);
   }
 
   #windowOpened(): void {

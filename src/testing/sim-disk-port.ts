@@ -14,7 +14,7 @@ const lockFileName = 'liftmq.lock';
 
 export function createDiskPort(disk: SimDisk, user: DiskUser): Disk {
   const { tree } = disk;
-  const call = <T>(operation: DiskOperation, path: string, act: () => T) => disk.call(user, operation, path, '', act);
+  const call = <T>(operation: DiskOperation, path: string, act: () => T) => disk.call(user, operation, path, 0, act);
 
   return {
     open: (path, mode) => call('open', path, () => new SimFile(disk, user, path, openFile(disk, user, path, mode))),
@@ -73,7 +73,7 @@ function lock(disk: SimDisk, user: DiskUser, path: string): DirectoryLock {
   return {
     release: () =>
       // What cannot be removed is left behind, stale, as after a kill.
-      disk.call(user, 'close', filePath, '', () => {
+      disk.call(user, 'close', filePath, 0, () => {
         disk.locks.delete(path);
         if (!disk.readOnly) disk.tree.removeTree(filePath);
       }),
@@ -98,7 +98,7 @@ class SimFile implements File {
 
   read(target: Uint8Array, targetOffset: number, length: number, position: number): Promise<number> {
     return this.#whileOpen('read', () =>
-      this.#disk.call(this.#user, 'read', this.path, `${position}+${length}`, () =>
+      this.#disk.call(this.#user, 'read', this.path, position ^ length, () =>
         this.#node.image.read(target, targetOffset, length, position),
       ),
     );
@@ -119,7 +119,7 @@ class SimFile implements File {
 
   sizeBytes(): Promise<number> {
     return this.#whileOpen('size', () =>
-      this.#disk.call(this.#user, 'size', this.path, '', () => this.#node.image.sizeBytes),
+      this.#disk.call(this.#user, 'size', this.path, 0, () => this.#node.image.sizeBytes),
     );
   }
 
@@ -131,7 +131,7 @@ class SimFile implements File {
   async #close(): Promise<void> {
     await Promise.allSettled(this.#underWay);
     this.#user.descriptorCount -= 1;
-    await this.#disk.call(this.#user, 'close', this.path, '', () => {});
+    await this.#disk.call(this.#user, 'close', this.path, 0, () => {});
   }
 
   async #whileOpen<T>(operation: DiskOperation, act: () => Promise<T>): Promise<T> {

@@ -181,23 +181,22 @@ export class SimDisk {
    * One call of a process: after its duration `act` runs, or the injected error is met. The machine carries it through
    * when the process has died meanwhile, or not: nobody waits for it.
    */
-  call<T>(owner: Owner, operation: DiskOperation, path: string, detail: string, act: () => T): Promise<T> {
+  call<T>(owner: Owner, operation: DiskOperation, path: string, number: number, act: () => T): Promise<T> {
     if (!owner.alive) return Promise.reject(new DiskError('ECLOSED', operation, path));
     const durationUs = this.#begin(operation);
     return new Promise((resolve, reject) => {
-      this.#scheduler.schedule(this.#machine, durationUs, operation, `${this.#name}:${path} ${detail}`, () => {
+      const run = () => {
         if (!owner.alive && this.#random.chance(0.5)) return;
-        const settle = this.#attempt(operation, path, act, resolve, reject);
-        if (owner.pausedUntilUs > this.#scheduler.nowUs) this.#scheduler.schedule(owner, 0, 'wake', path, settle);
-        else if (owner.alive) settle();
-      });
+        this.#tell(owner, path, this.#attempt(operation, path, act, resolve, reject));
+      };
+      this.#scheduler.schedule(this.#machine, durationUs, operation, path, run, number);
     });
   }
 
   /** As `call`, for a write: checks that the caller left the bytes alone, and may fail half-way. */
   write(owner: Owner, file: FileNode, path: string, bytes: Uint8Array, position: number): Promise<void> {
     const checksum = crc32(bytes);
-    return this.call(owner, 'write', path, `${position}+${bytes.length} ${checksum}`, () => {
+    return this.call(owner, 'write', path, position ^ checksum, () => {
       assert(crc32(bytes) === checksum, `${path}: the bytes at ${position} were changed while they were being written`);
       const room = Math.floor(this.capacityBytes / pageBytes) - this.#usage.pages;
       const fits = file.image.newPages(bytes.length, position) <= room;
@@ -213,7 +212,7 @@ export class SimDisk {
   /** As `call`, for a new size: waits for a sync under way. */
   async truncate(owner: Owner, file: FileNode, path: string, sizeBytes: number): Promise<void> {
     const attempt = () =>
-      this.call(owner, 'truncate', path, `${sizeBytes}`, () => {
+      this.call(owner, 'truncate', path, sizeBytes, () => {
         if (file.image.syncUnderWay) return false;
         file.image.truncate(sizeBytes);
         file.image.modifiedMs = this.#wallMs();
@@ -225,20 +224,26 @@ export class SimDisk {
   /** As `call`, for a sync, of which a file has one under way at a time. */
   async sync(owner: Owner, file: FileNode, path: string): Promise<void> {
     if (!owner.alive) throw new DiskError('ECLOSED', 'sync', path);
-    while (file.image.syncUnderWay) await this.call(owner, 'stat', path, 'waits for a sync', () => {});
+    while (file.image.syncUnderWay) await this.call(owner, 'stat', path, 0, () => {});
     file.image.beginSync();
     const durationUs = this.#begin('sync');
     return new Promise((resolve, reject) => {
-      this.#scheduler.schedule(this.#machine, durationUs, 'sync', `${this.#name}:${path}`, () => {
+      this.#scheduler.schedule(this.#machine, durationUs, 'sync', path, () => {
         const failed = this.#met('sync', path);
         if (failed === undefined) file.image.endSync();
         else file.image.failSync(this.#random);
-        this.#scheduler.schedule(owner, 0, 'synced', path, () => {
+        this.#tell(owner, path, () => {
           if (failed === undefined) resolve();
           else reject(new DiskError(failed, 'sync', path));
         });
       });
     });
+  }
+
+  /** The process learns how its call ended: when it wakes, if it is paused; never, if it is dead. */
+  #tell(owner: Owner, path: string, settle: () => void): void {
+    if (owner.pausedUntilUs > this.#scheduler.nowUs) this.#scheduler.schedule(owner, 0, 'wake', path, settle);
+    else if (owner.alive) settle();
   }
 
   #attempt<T>(

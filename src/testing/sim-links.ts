@@ -29,7 +29,8 @@ const loopbackUs = [5, 40] as const;
 
 interface Packet {
   kind: string;
-  detail: string;
+  place: string;
+  number: number;
   arrive(): void;
 }
 
@@ -68,7 +69,7 @@ export class SimLinks {
   }
 
   isCut(from: string, to: string): boolean {
-    return this.#cuts.has(`${from}>${to}`);
+    return this.#cutBetween(from, to) !== undefined;
   }
 
   isOff(address: string): boolean {
@@ -81,20 +82,25 @@ export class SimLinks {
   }
 
   /** Lets `arrive` run when the packet is there: never, when the machine is off then. */
-  carry(from: string, to: string, kind: string, detail: string, arrive: () => void): void {
+  carry(from: string, to: string, kind: string, place: string, arrive: () => void, number = 0): void {
     const lost = this.#random.chance(this.shape.lossRate) && from !== to;
     const delayUs =
       this.#random.between(from === to ? loopbackUs : this.shape.latencyUs) +
       (lost ? this.#random.between(this.shape.retransmitUs) : 0);
-    this.#plan(from, to, { kind, detail, arrive }, delayUs);
+    this.#plan(from, to, { kind, place, number, arrive }, delayUs);
+  }
+
+  #cutBetween(from: string, to: string): Packet[] | undefined {
+    return this.#cuts.size === 0 ? undefined : this.#cuts.get(`${from}>${to}`);
   }
 
   #plan(from: string, to: string, packet: Packet, delayUs: number): void {
-    this.#scheduler.schedule(undefined, delayUs, packet.kind, packet.detail, () => {
-      const cut = this.#cuts.get(`${from}>${to}`);
+    const arrive = () => {
       if (this.#off.has(to)) return;
+      const cut = this.#cutBetween(from, to);
       if (cut === undefined) packet.arrive();
       else cut.push(packet);
-    });
+    };
+    this.#scheduler.schedule(undefined, delayUs, packet.kind, packet.place, arrive, packet.number);
   }
 }

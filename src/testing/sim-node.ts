@@ -18,8 +18,8 @@ import { createSimWorkers } from './sim-workers.ts';
 export interface SimProcess extends DiskUser {
   alive: boolean;
   pausedUntilUs: number;
-  /** Resolves when the process was killed or its machine crashed. */
-  readonly ended: Promise<void>;
+  /** Called when the process was killed or its machine crashed. */
+  readonly onEnd: Set<() => void>;
 }
 
 interface Machine {
@@ -44,7 +44,6 @@ export class SimNode {
   readonly #machine: Machine;
   #startCount = 0;
   #process: SimProcess;
-  #end: () => void = () => {};
   #env: Env;
 
   constructor(machine: Machine) {
@@ -100,19 +99,24 @@ export class SimNode {
   async whileAlive<T>(work: Promise<T>): Promise<T> {
     const owner = this.#process;
     assert(owner.alive, `${this.name} runs`);
-    return Promise.race([
-      work,
-      owner.ended.then(() => {
-        throw new ProcessEnded(`${owner.name} ended`);
-      }),
-    ]);
+    let onEnd = () => {};
+    const ended = new Promise<never>((_, reject) => {
+      onEnd = () => reject(new ProcessEnded(`${owner.name} ended`));
+      owner.onEnd.add(onEnd);
+    });
+    try {
+      return await Promise.race([work, ended]);
+    } finally {
+      owner.onEnd.delete(onEnd);
+    }
+  }
+
+  #end(): void {
+    for (const onEnd of [...this.#process.onEnd]) onEnd();
   }
 
   #startProcess(): SimProcess {
     this.#startCount += 1;
-    const ended = new Promise<void>((resolve) => {
-      this.#end = resolve;
-    });
     return {
       name: `${this.name}/${this.#startCount}`,
       pid: 1000 + this.#startCount,
@@ -120,7 +124,7 @@ export class SimNode {
       pausedUntilUs: 0,
       descriptorCount: 0,
       descriptorCountMax: this.#machine.descriptorCountMax,
-      ended,
+      onEnd: new Set(),
     };
   }
 

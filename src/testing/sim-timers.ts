@@ -22,7 +22,7 @@ export function createSimTimers(scheduler: Scheduler, owner: Owner, clock: SimCl
       return { cancel: () => next.cancel() };
     },
     soon(run) {
-      scheduler.schedule(owner, 0, 'soon', '', run, tieLast);
+      scheduler.schedule(owner, 0, 'soon', '', run, 0, tieLast);
     },
   };
 }

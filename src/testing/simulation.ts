@@ -7,6 +7,7 @@ import { watchRejections } from '../io/node/mod.ts';
 import { Cluster, storeDirectory } from './cluster.ts';
 import { History, Violation } from './history.ts';
 import { type FaultKind, faultKinds, Nemesis } from './nemesis.ts';
+import { Pace, type PaceShape } from './pace.ts';
 import type { SimRandom } from './sim-random.ts';
 import { SimWorld } from './sim-world.ts';
 import { checkStore } from './store-check.ts';
@@ -59,8 +60,7 @@ interface Swarm {
   brokerCount: number;
   producerCount: number;
   queueCount: number;
-  /** Pause of a producer between two messages, from and to. */
-  thinkMs: readonly [number, number];
+  pace: PaceShape;
   bodyBytes: readonly [number, number];
   kinds: readonly FaultKind[];
   lossy: boolean;
@@ -78,10 +78,11 @@ function chooseSwarm(random: SimRandom, allowed: readonly FaultKind[]): Swarm {
     brokerCount: random.between([1, 2]),
     producerCount: random.between([1, 3]),
     queueCount: random.between([1, 4]),
-    thinkMs: random.pick([
-      [1, 60],
-      [1, 60],
-      [100, 1000],
+    pace: random.pick<PaceShape>([
+      { burstMs: [500, 3000], calmMs: [1000, 10_000], thinkMs: [1, 60] },
+      { burstMs: [500, 3000], calmMs: [5000, 60_000], thinkMs: [1, 60] },
+      { burstMs: [2000, 8000], calmMs: [20_000, 150_000], thinkMs: [1, 30] },
+      { burstMs: [5000, 30_000], calmMs: [0, 10_000], thinkMs: [100, 1000] },
     ]),
     bodyBytes: random.pick([
       [1, 700],
@@ -132,6 +133,7 @@ async function runCluster(world: SimWorld, options: SimulationOptions): Promise<
   const cluster = new Cluster(world, swarm);
   const groups = { shared: false, ordered: true };
   const history = new History(Object.keys(groups), swarm.lossy);
+  const pace = new Pace(world, swarm.pace);
   const parts: WorkloadParts = {
     world,
     random: world.random,
@@ -140,7 +142,7 @@ async function runCluster(world: SimWorld, options: SimulationOptions): Promise<
     topic,
     brokerNames: cluster.brokers.map(({ node }) => node.name),
     queueCount: swarm.queueCount,
-    thinkMs: swarm.thinkMs,
+    pace,
     bodyBytes: swarm.bodyBytes,
   };
   const producers = Array.from(
@@ -156,10 +158,11 @@ async function runCluster(world: SimWorld, options: SimulationOptions): Promise<
   for (const producer of producers) producer.start();
   await Promise.all(consumers.map((consumer) => consumer.start()));
 
-  const nemesis = new Nemesis(world, { cluster, producers, consumers }, swarm.kinds);
+  const nemesis = new Nemesis(world, { cluster, producers, consumers, pace }, swarm.kinds);
   nemesis.start();
   await world.sleep(options.faultsMs);
   await nemesis.stop();
+  pace.hurry();
 
   await checkRegistration(world, cluster);
   await checkProgress(world, cluster, producers);

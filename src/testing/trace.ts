@@ -1,3 +1,8 @@
+import { javaHash } from '../common/mod.ts';
+
+/** Texts whose hash is kept; more, and it begins anew. */
+const codeCountMax = 20_000;
+
 /**
  * A running hash of everything that happened, in order. Two runs of one seed must end in the same hash; where they do
  * not, something took time, chance or order from outside the simulation.
@@ -7,18 +12,20 @@ export class Trace {
   #low = 0x811c9dc5;
   #high = 0xcbf29ce4;
   #eventCount = 0;
+  readonly #codes = new Map<string, number>();
 
   get eventCount(): number {
     return this.#eventCount;
   }
 
-  add(timeUs: number, owner: string, kind: string, detail: string): void {
+  add(timeUs: number, owner: string, kind: string, place: string, number: number): void {
     this.#eventCount += 1;
     this.#number(timeUs >>> 0);
     this.#number(Math.floor(timeUs / 2 ** 32));
-    this.#text(owner);
-    this.#text(kind);
-    this.#text(detail);
+    this.#number(this.#codeOf(owner));
+    this.#number(this.#codeOf(kind));
+    this.#number(this.#codeOf(place));
+    this.#number(number | 0);
   }
 
   get hash(): string {
@@ -26,9 +33,14 @@ export class Trace {
     return hex(this.#high) + hex(this.#low);
   }
 
-  #text(text: string): void {
-    this.#number(text.length);
-    for (let at = 0; at < text.length; at++) this.#number(text.charCodeAt(at));
+  #codeOf(text: string): number {
+    let code = this.#codes.get(text);
+    if (code === undefined) {
+      code = javaHash(text);
+      if (this.#codes.size >= codeCountMax) this.#codes.clear();
+      this.#codes.set(text, code);
+    }
+    return code;
   }
 
   #number(unit: number): void {

@@ -3,6 +3,7 @@ import { Client, ClientError, type MessageQueue, Producer, PushConsumer, type Re
 import { isRetryTopic } from '../message/mod.ts';
 import { RemotingError } from '../remoting/mod.ts';
 import type { History } from './history.ts';
+import type { Pace } from './pace.ts';
 import { ProcessEnded, type SimNode } from './sim-node.ts';
 import type { SimRandom } from './sim-random.ts';
 import type { SimWorld } from './sim-world.ts';
@@ -15,8 +16,7 @@ export interface WorkloadParts {
   topic: string;
   brokerNames: readonly string[];
   queueCount: number;
-  /** Pause of a producer between two messages, from and to. */
-  thinkMs: readonly [number, number];
+  pace: Pace;
   /** Size of a body, from and to. */
   bodyBytes: readonly [number, number];
 }
@@ -58,7 +58,7 @@ export class ProducerModel {
       const client = new Client(env, { nameServers: this.#parts.nameServers });
       const producer = new Producer(client, { group: 'producers' });
       try {
-        while (!this.#stopping) await this.node.whileAlive(this.#sendOne(producer));
+        await this.node.whileAlive(this.#sendUntilStopped(producer));
         await client.close();
       } catch (error) {
         if (!(error instanceof ProcessEnded)) throw error;
@@ -67,8 +67,17 @@ export class ProducerModel {
     }
   }
 
-  async #sendOne(producer: Producer): Promise<void> {
-    const { world, history, topic, thinkMs } = this.#parts;
+  async #sendUntilStopped(producer: Producer): Promise<void> {
+    const mine = this.node.process;
+    while (!this.#stopping && mine.alive) {
+      if (await this.#sendOne(producer)) await this.#parts.pace.pause(this.#random);
+      else await this.#parts.world.sleep(this.#random.between(retryMs));
+    }
+  }
+
+  /** Whether the broker answered that it has it. */
+  async #sendOne(producer: Producer): Promise<boolean> {
+    const { world, history, topic } = this.#parts;
     const queue = this.#chooseQueue();
     const count = this.#random.chance(0.1) ? this.#random.between(batchSize) : 1;
     const messages = Array.from({ length: count }, () => this.#newMessage());
@@ -89,11 +98,11 @@ export class ProducerModel {
         }
         this.lastAcknowledged.set(result.queue.brokerName, { sentMs, atMs: world.nowMs });
       }
-      await world.sleep(this.#random.between(thinkMs));
+      return true;
     } catch (error) {
       if (!(error instanceof ClientError || error instanceof RemotingError)) throw error;
       history.failedCount += 1;
-      await world.sleep(this.#random.between(retryMs));
+      return false;
     }
   }
 

@@ -12,7 +12,7 @@ import { createNodeTimers } from './timers.ts';
 import { createNodeWorkers } from './workers.ts';
 
 export type { LogLevel } from './log.ts';
-export { turnOfEventLoop, watchRejections } from './turn.ts';
+export { runSteps, watchRejections } from './turn.ts';
 
 /** Every port of one process. `log` is a ready log, or the options of a new one. */
 export function createNodeEnv(options: { log?: Log | LogOptions } = {}): Env {
