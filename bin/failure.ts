@@ -10,7 +10,7 @@ export function sentenceOf(error: unknown): string | undefined {
   if (error instanceof StartFailure) return error.message;
   if (error instanceof NetworkError) return networkSentence(error);
   if (error instanceof DiskError) return diskSentence(error);
-  return error instanceof Error && error.constructor === Error ? withCause(error) : undefined;
+  return error instanceof Error && error.constructor === Error ? withCause(error) + wayOut(error.cause) : undefined;
 }
 
 function networkSentence(error: NetworkError): string {
@@ -30,14 +30,21 @@ function diskSentence(error: DiskError): string {
   switch (error.code) {
     case 'EACCES':
     case 'EROFS':
-      return `${error.path} cannot be written: ${withCause(error)}; choose a directory of your own with --data`;
+      return `${error.path} cannot be written: ${withCause(error)}${wayOut(error)}`;
     case 'ENOSPC':
       return `no space left at ${error.path}`;
     default:
-      return withCause(error);
+      return withCause(error) + wayOut(error);
   }
 }
 
-function withCause(error: Error): string {
-  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
+const badPlaces: ReadonlySet<unknown> = new Set(['EACCES', 'EROFS', 'ENOENT', 'ENOTDIR', 'EEXIST']);
+
+function wayOut(cause: unknown): string {
+  return cause instanceof DiskError && badPlaces.has(cause.code) ? '; choose another directory with --data' : '';
+}
+
+/** Some causes are told already. */
+function withCause({ message, cause }: Error): string {
+  return cause instanceof Error && !message.includes(cause.message) ? `${message} (${cause.message})` : message;
 }

@@ -115,6 +115,7 @@ contract('the disk', (holds) => {
     assert.equal((await disk.stat(`${directory}/a/b/c`)).kind, 'directory');
     await (await disk.open(`${directory}/a/f`, 'create')).close();
     await assert.rejects(disk.makeDirectory(`${directory}/a/f`), failsWith('EEXIST'));
+    await assert.rejects(disk.makeDirectory(`${directory}/a/f/g/h`), failsWith('ENOTDIR'));
   });
 
   holds('a list is sorted by name and tells files from directories', async ({ env: { disk }, directory }) => {

@@ -83,6 +83,16 @@ describe('liftmq start', () => {
   });
 });
 
+test('a place where no directory can be made is refused at once', async () => {
+  writeFileSync(join(folder, 'file'), '');
+  const places = process.platform === 'linux' ? ['file', 'file/x', '/proc/x/y'] : ['file', 'file/x'];
+  for (const place of places) {
+    const { code, output } = await tryStart('start', ...flags(await ports()), '--data', place);
+    assert.equal(code, 1, place);
+    assert.match(output, /^liftmq: .*(ENOENT|ENOTDIR).*; choose another directory with --data\n$/);
+  }
+});
+
 test('every key that forbids the start is named, each with its reason', async () => {
   writeFileSync(join(folder, 'broker.conf'), 'brokerId=1\nlistenPort=high\nbrokerName=b\n');
   const { code, output } = await tryStart('broker', '-c', 'broker.conf', '--data', 'four');

@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import { dirname } from 'node:path';
 import { type DirectoryEntry, type Disk, DiskError, type DiskErrorCode, type File, type OpenMode } from '../disk.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { createLanes, type Lane, type Lanes } from './lane.ts';
@@ -27,9 +28,7 @@ export function createNodeDisk(options: { lanes?: Lanes } = {}): Disk {
       return new NodeFile(path, descriptor, slow, metadata);
     },
 
-    async makeDirectory(path) {
-      await directoryWork('make directory', path, (done) => fs.mkdir(path, { recursive: true }, done));
-    },
+    makeDirectory: (path) => metadata.run(() => makeDirectories(path)),
 
     async list(path) {
       const entries = await directoryWork<fs.Dirent[]>('list', path, (done) =>
@@ -70,6 +69,33 @@ export function createNodeDisk(options: { lanes?: Lanes } = {}): Disk {
 
     lockDirectory,
   };
+}
+
+/**
+ * Level by level: Node's own recursive mkdir never ends where a file system answers ENOENT although the parent is there,
+ * as /proc does.
+ */
+async function makeDirectories(path: string): Promise<void> {
+  const problem = await makeOne(path);
+  if (problem === undefined) return;
+  const parent = dirname(path);
+  if (problem.code !== 'ENOENT' || parent === path) throw problem;
+  await makeDirectories(parent);
+  const stillThere = await makeOne(path);
+  if (stillThere !== undefined) throw stillThere;
+}
+
+/** Gives why it is not there now. */
+async function makeOne(path: string): Promise<DiskError | undefined> {
+  try {
+    await settle<void>('make directory', path, (done) => fs.mkdir(path, done));
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    if (error.code !== 'EEXIST') return error;
+    const stat = await settle<fs.Stats>('make directory', path, (done) => fs.stat(path, done));
+    return stat.isDirectory() ? undefined : error;
+  }
 }
 
 const openFlags: Record<OpenMode, number> = {
