@@ -50,6 +50,24 @@ test(
 );
 
 test(
+  'what a Java broker handed out stays known, and so does what this version does not know of the file',
+  inWorld(async (open, disk) => {
+    const text = '{"lite":{"a":1},"offsetTable":{"T@g":{0:5}},"pullOffsetTable":{"T@g":{0:9},"U@h":{3:4}}}';
+    await new StateFile(disk, path, () => Buffer.from(text)).save();
+    const offsets = await open();
+    assert.deepEqual([offsets.pulled('g', 'T', 0), offsets.pulled('h', 'U', 3)], [9, 4]);
+    offsets.commit('g', 'T', 0, 6);
+    await offsets.save();
+    const written = await fileText(disk);
+    assert.match(written, /"U@h":\{3:4\}/);
+    assert.match(written, /"lite":\{"a":1\}/);
+    const again = await open();
+    again.clamp(() => 4);
+    assert.deepEqual([again.committed('g', 'T', 0), again.pulled('g', 'T', 0)], [4, 4]);
+  }),
+);
+
+test(
   "the file has Apache's shape, is written only when something changed, and is read again",
   inWorld(async (open, disk) => {
     const offsets = await open();

@@ -1,7 +1,7 @@
-import { assert, writeLooseJson } from '../common/mod.ts';
+import { assert, type JsonValue, writeLooseJson } from '../common/mod.ts';
 import { type Clock, type Disk, type Log, StateFile } from '../io/mod.ts';
 import { type DataVersion, firstVersion, readVersion, stepVersion } from './data-version.ts';
-import { asObject, fileBytes, readJsonState, tableText } from './json-state.ts';
+import { asObject, fileBytes, readJsonState, tableText, unknownMembers } from './json-state.ts';
 
 /**
  * How far each group has consumed each queue (`config/consumerOffset.json`):
@@ -38,6 +38,8 @@ export class ConsumerOffsets {
   #size = 0;
   #changes = 0;
   #dirty = false;
+  /** Members of the file that this version does not know. */
+  #unknown = '';
 
   private constructor(versionStep: number, ports: { disk: Disk; clock: Clock; log: Log }, path: string) {
     this.#versionStep = versionStep;
@@ -55,17 +57,23 @@ export class ConsumerOffsets {
   ): Promise<ConsumerOffsets> {
     const offsets = new ConsumerOffsets(versionStep, ports, path);
     const json = await readJsonState(ports.disk, path);
-    for (const [key, queues] of Object.entries(asObject(json?.offsetTable) ?? {})) {
-      const at = key.indexOf('@');
-      if (at <= 0) continue;
-      const progress = offsets.#findOrCreate(key.slice(at + 1), key.slice(0, at));
-      if (progress === undefined) throw new Error(`${path} has more than ${progressMax} rows`);
-      for (const [queueId, offset] of Object.entries(asObject(queues) ?? {})) {
-        if (typeof offset === 'number') progress.committed.set(Number(queueId), offset);
-      }
-    }
+    offsets.#read(json?.offsetTable, 'committed');
+    offsets.#read(json?.pullOffsetTable, 'pulled');
+    offsets.#unknown = unknownMembers(json, ['dataVersion', 'groupTopicMap', 'offsetTable', 'pullOffsetTable']);
     Object.assign(offsets.version, readVersion(json?.dataVersion));
     return offsets;
+  }
+
+  #read(table: JsonValue | undefined, kind: 'committed' | 'pulled'): void {
+    for (const [key, queues] of Object.entries(asObject(table) ?? {})) {
+      const at = key.indexOf('@');
+      if (at <= 0) continue;
+      const progress = this.#findOrCreate(key.slice(at + 1), key.slice(0, at));
+      if (progress === undefined) throw new Error(`${this.#file.path} has more than ${progressMax} rows`);
+      for (const [queueId, offset] of Object.entries(asObject(queues) ?? {})) {
+        if (typeof offset === 'number') progress[kind].set(Number(queueId), offset);
+      }
+    }
   }
 
   /** The committed offset, -1 when there is none. */
@@ -139,6 +147,9 @@ export class ConsumerOffsets {
    */
   clamp(maxOffset: (topic: string, queueId: number) => number): void {
     for (const progress of this.#all()) {
+      for (const [queueId, offset] of progress.pulled) {
+        progress.pulled.set(queueId, Math.min(offset, maxOffset(progress.topic, queueId)));
+      }
       for (const [queueId, offset] of progress.committed) {
         const max = maxOffset(progress.topic, queueId);
         if (offset <= max) continue;
@@ -217,11 +228,14 @@ export class ConsumerOffsets {
         pulled.push([key, progress.pulledJson]);
       }
     }
-    return fileBytes({
-      dataVersion: writeLooseJson(this.version),
-      groupTopicMap: writeLooseJson(topicsByGroup),
-      offsetTable: tableText(committed),
-      pullOffsetTable: tableText(pulled),
-    });
+    return fileBytes(
+      {
+        dataVersion: writeLooseJson(this.version),
+        groupTopicMap: writeLooseJson(topicsByGroup),
+        offsetTable: tableText(committed),
+        pullOffsetTable: tableText(pulled),
+      },
+      this.#unknown,
+    );
   }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type Disk, readStateFile, StateFile } from '../io/mod.ts';
 import { encodeRecord, recordSize } from '../message/mod.ts';
 import type { Get, GetResult, Put, PutResult, PutStatus } from '../store/mod.ts';
 import { SimWorld } from '../testing/mod.ts';
@@ -48,6 +49,7 @@ function record(queueOffset: number, body: string, storeTimestampMs: number, pro
 const toT = 'REAL_TOPIC\u0001T\u0002REAL_QID\u00010\u0002DELAY\u00011\u0002';
 
 interface World {
+  disk: Disk;
   /** Bodies that were put, in order. */
   delivered: string[];
   /** What the next puts answer; 'ok' when it is used up. */
@@ -93,6 +95,7 @@ function inWorld(run: (world: World) => Promise<void>) {
       };
       const writer = new MessageWriter(store, clock, [1000]);
       await run({
+        disk,
         queue,
         delivered,
         statuses,
@@ -124,6 +127,20 @@ test(
     await after(1000);
     assert.equal(delivered.length, 2);
     await again.close();
+  }),
+);
+
+test(
+  'positions of levels that are not configured, and what this version does not know, stay in the file',
+  inWorld(async ({ disk, queue, start, after }) => {
+    await new StateFile(disk, path, () => Buffer.from('{"later":1,"offsetTable":{1:0,7:40}}')).save();
+    queue.push(record(0, 'a', startMs, toT));
+    const delivery = await start();
+    await after(1200);
+    await delivery.close();
+    const written = String(Buffer.from((await readStateFile(disk, path)) ?? []));
+    assert.match(written, /"offsetTable":\{1:1,7:40\}/);
+    assert.match(written, /"later":1/);
   }),
 );
 

@@ -4,7 +4,7 @@ import { decodeProperties, decodeRecord, PropertyName, type StoredMessage, Syste
 import type { GetResult, MessageStore, PutResult } from '../store/mod.ts';
 import type { BrokerCounters } from './counters.ts';
 import { type DataVersion, firstVersion, readVersion, stepVersion } from './data-version.ts';
-import { asObject, fileBytes, readJsonState } from './json-state.ts';
+import { asObject, fileBytes, readJsonState, unknownMembers } from './json-state.ts';
 import type { MessageWriter } from './message-writer.ts';
 
 /**
@@ -47,6 +47,10 @@ export class DelayedDelivery {
   readonly #parts: DelayedDeliveryParts;
   readonly #file: StateFile;
   readonly #levels: Level[];
+  /** Positions of levels that the configuration no longer has: it may have them again. */
+  readonly #levelsGone = new Map<number, number>();
+  /** Members of the file that this version does not know. */
+  #unknown = '';
   readonly #repeating: Timer[] = [];
   #underWay: Promise<void> = Promise.resolve();
   #dirty = false;
@@ -67,10 +71,18 @@ export class DelayedDelivery {
       parts.disk,
       path,
       () =>
-        fileBytes({
-          dataVersion: writeLooseJson(this.version),
-          offsetTable: writeLooseJson(new Map(this.#levels.map(({ queueId, offset }) => [queueId + 1, offset]))),
-        }),
+        fileBytes(
+          {
+            dataVersion: writeLooseJson(this.version),
+            offsetTable: writeLooseJson(
+              new Map([
+                ...this.#levelsGone,
+                ...this.#levels.map(({ queueId, offset }) => [queueId + 1, offset] as const),
+              ]),
+            ),
+          },
+          this.#unknown,
+        ),
       { keepPrevious: true },
     );
   }
@@ -86,6 +98,13 @@ export class DelayedDelivery {
       const max = parts.store.maxOffset(SystemTopic.SCHEDULE, level.queueId);
       if (typeof offset === 'number') level.offset = Math.min(offset, max);
     }
+    for (const [key, offset] of Object.entries(offsets)) {
+      const level = Number(key);
+      if (Number.isInteger(level) && typeof offset === 'number' && delivery.#levels[level - 1] === undefined) {
+        delivery.#levelsGone.set(level, offset);
+      }
+    }
+    delivery.#unknown = unknownMembers(json, ['dataVersion', 'offsetTable']);
     Object.assign(delivery.version, readVersion(json?.dataVersion));
     delivery.#repeating.push(
       parts.timers.every(pollPeriodMs, () => delivery.#poll()),

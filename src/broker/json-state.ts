@@ -48,8 +48,23 @@ export function tableText(rows: Iterable<readonly [key: string, json: string]>):
   return lines.length === 0 ? '{}' : `{\n${lines.join(',\n')}\n\t}`;
 }
 
-/** The whole file; members in the order given, which is alphabetical in Java's files. */
-export function fileBytes(members: Readonly<Record<string, string>>): Uint8Array {
+/**
+ * What an object holds that this version does not know: `"a":1,"b":2`, empty when there is nothing. It is written again
+ * as it was, so that whichever broker opens the store next finds it.
+ */
+export function unknownMembers(json: JsonObject | undefined, known: readonly string[]): string {
+  const unknown = Object.entries(json ?? {}).filter(([key]) => !known.includes(key));
+  return unknown.length === 0 ? '' : writeLooseJson(Object.fromEntries(unknown)).slice(1, -1);
+}
+
+/** The text of an object with more members than it has. */
+export function withMembers(json: string, unknown: string | undefined): string {
+  return unknown === undefined || unknown === '' ? json : `${json.slice(0, -1)},${unknown}}`;
+}
+
+/** The whole file; members in the order given, which is alphabetical in Java's files, then what we do not know. */
+export function fileBytes(members: Readonly<Record<string, string>>, unknown: string): Uint8Array {
   const lines = Object.entries(members).map(([key, json]) => `\t${writeLooseJson(key)}:${json}`);
+  if (unknown !== '') lines.push(`\t${unknown}`);
   return Buffer.from(`{\n${lines.join(',\n')}\n}`, 'utf8');
 }

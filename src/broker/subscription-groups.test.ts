@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Disk, StateFile } from '../io/mod.ts';
+import { type Disk, readStateFile, StateFile } from '../io/mod.ts';
 import { SimWorld } from '../testing/mod.ts';
 import { type GroupRules, readGroup, SubscriptionGroups } from './subscription-groups.ts';
 
@@ -37,6 +37,20 @@ test(
     assert.equal(groups.findOrCreate('g'.repeat(121)), undefined);
     await groups.save();
     assert.equal((await open()).has('mine'), true);
+  }),
+);
+
+test(
+  'what this version does not know of the file and its rows is written again, also when the group changes',
+  inWorld(async (open, disk) => {
+    const text = '{"groupTier":1,"subscriptionGroupTable":{"g":{"retryMaxTimes":2,"newMember":{"later":[true]}}}}';
+    await new StateFile(disk, path, () => Buffer.from(text)).save();
+    const groups = await open();
+    await groups.put({ ...readGroup('g', {}), retryMaxTimes: 1 });
+    const written = String(Buffer.from((await readStateFile(disk, path)) ?? []));
+    assert.match(written, /"groupTier":1/);
+    assert.match(written, /"retryMaxTimes":1,.*"newMember":\{"later":\[true\]\}/);
+    assert.equal((await open()).findOrCreate('g')?.retryMaxTimes, 1);
   }),
 );
 

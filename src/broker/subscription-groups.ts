@@ -3,7 +3,7 @@ import { type Clock, type Disk, type Log, StateFile } from '../io/mod.ts';
 import { checkGroupName, systemGroupPrefix } from '../message/mod.ts';
 import type { Attributes } from './attributes.ts';
 import { type DataVersion, firstVersion, readVersion, stepVersion } from './data-version.ts';
-import { asObject, fileBytes, readJsonState, tableText } from './json-state.ts';
+import { asObject, fileBytes, readJsonState, tableText, unknownMembers, withMembers } from './json-state.ts';
 import { byKey } from './pages.ts';
 
 /** How one consumer group consumes (RocketMQ: SubscriptionGroupConfig). */
@@ -67,6 +67,9 @@ export class SubscriptionGroups {
   readonly #log: Log;
   readonly #file: StateFile;
   readonly #groups = new Map<string, Row>();
+  /** Members of the file, and of rows by name, that this version does not know. */
+  #unknown = '';
+  readonly #unknownInRows = new Map<string, string>();
   /** Until something changes. */
   #sorted: (readonly [string, string])[] | undefined;
   /** Group → topic → bits of what is forbidden. */
@@ -81,11 +84,14 @@ export class SubscriptionGroups {
       ports.disk,
       path,
       () =>
-        fileBytes({
-          dataVersion: writeLooseJson(this.version),
-          forbiddenTable: writeLooseJson(this.#forbidden),
-          subscriptionGroupTable: tableText(this.#rows()),
-        }),
+        fileBytes(
+          {
+            dataVersion: writeLooseJson(this.version),
+            forbiddenTable: writeLooseJson(this.#forbidden),
+            subscriptionGroupTable: tableText(this.#rows()),
+          },
+          this.#unknown,
+        ),
       { keepPrevious: true },
     );
   }
@@ -99,8 +105,12 @@ export class SubscriptionGroups {
     for (const name of systemGroups) groups.#put(defaultGroup(name));
     const json = await readJsonState(ports.disk, path);
     for (const [name, row] of Object.entries(asObject(json?.subscriptionGroupTable) ?? {})) {
-      groups.#put(readGroup(name, asObject(row) ?? {}));
+      const group = readGroup(name, asObject(row) ?? {});
+      const unknown = unknownMembers(asObject(row), Object.keys(group));
+      if (unknown !== '') groups.#unknownInRows.set(name, unknown);
+      groups.#put(group);
     }
+    groups.#unknown = unknownMembers(json, ['dataVersion', 'forbiddenTable', 'subscriptionGroupTable']);
     for (const [name, bits] of Object.entries(asObject(json?.forbiddenTable) ?? {})) {
       const byTopic = new Map<string, number>();
       for (const [topic, value] of Object.entries(asObject(bits) ?? {})) {
@@ -171,6 +181,7 @@ export class SubscriptionGroups {
   async delete(name: string): Promise<void> {
     this.#forbidden.delete(name);
     if (!this.#groups.delete(name)) return;
+    this.#unknownInRows.delete(name);
     this.#sorted = undefined;
     this.#log.info('broker.group-deleted', { group: name }, `deleted consumer group ${name}`);
     stepVersion(this.version, this.#clock);
@@ -187,7 +198,7 @@ export class SubscriptionGroups {
   }
 
   *#rows(): Iterable<readonly [name: string, json: string]> {
-    for (const [name, { json }] of this.#groups) yield [name, json];
+    for (const [name, { json }] of this.#groups) yield [name, withMembers(json, this.#unknownInRows.get(name))];
   }
 
   #put(group: SubscriptionGroup): void {

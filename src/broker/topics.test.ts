@@ -149,6 +149,22 @@ test(
 );
 
 test(
+  'what this version does not know of a file and its rows is written again, also when the topic changes',
+  inWorld(async ({ open, write, disk }) => {
+    const row = '"b":9007199254740993,"topicTier":{"later":[1,"x"]}';
+    await write(path, `{"fileTier":{"1":2},"topicConfigTable":{"t":{"perm":4,${row}},"gone":{"perm":4,${row}}}}`);
+    const topics = await open();
+    await topics.delete('gone');
+    topics.create(plainTopic('gone', 1));
+    await topics.put(plainTopic('t', 3));
+    const text = String(Buffer.from((await readStateFile(disk, path)) ?? []));
+    assert.match(text, /"fileTier":\{"1":2\}/);
+    assert.equal(text.split(row).length - 1, 1, 'of the row that stayed');
+    assert.deepEqual(shape((await open()).get('t')), [3, 3, 6]);
+  }),
+);
+
+test(
   'a torn file is replaced by the one before; where that is torn too, the start is refused',
   inWorld(async ({ open, write }) => {
     await write(`${path}.bak`, '{"topicConfigTable":{"kept":{"perm":6}}}');

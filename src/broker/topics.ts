@@ -2,7 +2,7 @@ import { writeLooseJson } from '../common/mod.ts';
 import { type Clock, type Disk, type Log, StateFile } from '../io/mod.ts';
 import { isStorableTopicName, isSystemTopic, Perm, SystemTopic } from '../message/mod.ts';
 import { type DataVersion, firstVersion, readVersion, stepVersion } from './data-version.ts';
-import { asObject, fileBytes, readJsonState, tableText } from './json-state.ts';
+import { asObject, fileBytes, readJsonState, tableText, unknownMembers, withMembers } from './json-state.ts';
 import { byKey } from './pages.ts';
 import {
   configOf,
@@ -29,6 +29,9 @@ export class Topics {
   readonly #queueRefusal: (queueNums: number) => string | undefined;
   readonly #system = new Set<string>();
   readonly #topics = new Map<string, Topic>();
+  /** Members of the file, and of rows by name, that this version does not know. */
+  #unknown = '';
+  readonly #unknownInRows = new Map<string, string>();
   /** Until something changes. */
   #sorted: (readonly [string, string])[] | undefined;
   #changed: (topics: readonly Topic[]) => void = () => {};
@@ -48,10 +51,13 @@ export class Topics {
       ports.disk,
       path,
       () =>
-        fileBytes({
-          dataVersion: writeLooseJson(this.version),
-          topicConfigTable: tableText(this.#rows()),
-        }),
+        fileBytes(
+          {
+            dataVersion: writeLooseJson(this.version),
+            topicConfigTable: tableText(this.#rows()),
+          },
+          this.#unknown,
+        ),
       { keepPrevious: true },
     );
   }
@@ -74,9 +80,12 @@ export class Topics {
     const json = await readJsonState(ports.disk, path);
     for (const [name, row] of Object.entries(asObject(json?.topicConfigTable) ?? {})) {
       const config = readTopicConfig(name, asObject(row) ?? {});
+      const unknown = unknownMembers(asObject(row), Object.keys(config));
+      if (unknown !== '') topics.#unknownInRows.set(name, unknown);
       if (!isStorableTopicName(name)) throw new Error(`${path}: ${JSON.stringify(name)} cannot be a topic's name`);
       topics.#put(config);
     }
+    topics.#unknown = unknownMembers(json, ['dataVersion', 'topicConfigTable']);
     Object.assign(topics.version, readVersion(json?.dataVersion));
     return topics;
   }
@@ -179,6 +188,7 @@ export class Topics {
   /** Resolves when it is gone from disk. The name servers are told by whoever deletes. */
   async delete(name: string): Promise<void> {
     if (!this.#topics.delete(name)) return;
+    this.#unknownInRows.delete(name);
     this.#sorted = undefined;
     this.#log.info('broker.topic-deleted', { topic: name }, `deleted topic ${name}`);
     stepVersion(this.version, this.#clock);
@@ -202,7 +212,9 @@ export class Topics {
 
   /** In order of creation: sorting tens of thousands for each change of the file would be felt. */
   *#rows(): Iterable<readonly [name: string, json: string]> {
-    for (const topic of this.#topics.values()) yield [topic.topicName, topic.json];
+    for (const { topicName, json } of this.#topics.values()) {
+      yield [topicName, withMembers(json, this.#unknownInRows.get(topicName))];
+    }
   }
 
   #put(config: TopicConfig): Topic {
