@@ -245,7 +245,7 @@ function checkFields(bytes: Uint8Array, at: number, sizeBytes: number, v2: boole
   }
   const longs = [at + 20, at + 28, at + 40, storeTimestampAt, reconsumeAt + 4];
   if (!longs.every((place) => isSafeI64(bytes, place))) return bad('an offset or time beyond 2^53');
-  if (checkCrc && bodyLength > 0) {
+  if (checkCrc) {
     const expected = readI32(bytes, at + 8);
     const found = crc32(bytes.subarray(bodyAt, bodyEnd)) & crcMask;
     if (found !== expected) return bad(`body CRC ${found}, the record says ${expected}`);

@@ -1,4 +1,4 @@
-import { javaHash, readI64, writeI64 } from '../common/mod.ts';
+import { isSafeI64, javaHash, readI64, writeI64 } from '../common/mod.ts';
 
 /**
  * The layout of an index file, `index/<yyyyMMddHHmmssSSS>`:
@@ -61,14 +61,18 @@ export function encodeHeader(header: IndexHeader): Uint8Array {
   return bytes;
 }
 
-export function decodeHeader(bytes: Uint8Array): IndexHeader {
+/** Undefined when it is no header that was ever written. */
+export function decodeHeader(bytes: Uint8Array, shape: IndexShape): IndexHeader | undefined {
+  if (![0, 8, 16, 24].every((at) => isSafeI64(bytes, at) && readI64(bytes, at) >= 0)) return undefined;
+  const entryCount = Math.max(1, readI32(bytes, 36));
+  if (entryCount > shape.entriesMax) return undefined;
   return {
     beginTimestampMs: readI64(bytes, 0),
     endTimestampMs: readI64(bytes, 8),
     beginPhysicalOffset: readI64(bytes, 16),
     endPhysicalOffset: readI64(bytes, 24),
     slotCount: readI32(bytes, 32),
-    entryCount: Math.max(1, readI32(bytes, 36)),
+    entryCount,
   };
 }
 
@@ -86,10 +90,11 @@ export function encodeEntry(target: Uint8Array, at: number, entry: IndexEntry): 
   writeI32(target, at + 16, entry.previous);
 }
 
+/** `physicalOffset` is beyond every log where the bytes are none that was ever written. */
 export function decodeEntry(bytes: Uint8Array, at: number): IndexEntry {
   return {
     keyHash: readI32(bytes, at),
-    physicalOffset: readI64(bytes, at + 4),
+    physicalOffset: isSafeI64(bytes, at + 4) ? readI64(bytes, at + 4) : Number.MAX_SAFE_INTEGER,
     seconds: readI32(bytes, at + 12),
     previous: readI32(bytes, at + 16),
   };

@@ -75,7 +75,8 @@ export class LogReader {
   }
 
   async #load(offset: number, length: number): Promise<void> {
-    if (this.#bytes.length < length) this.#bytes = new Uint8Array(Math.max(length, windowSize));
+    if (this.#bytes.length < length)
+      this.#bytes = new Uint8Array(Math.max(length, Math.min(windowSize, this.#files.segmentSize)));
     const file = await this.#files.file(offset);
     this.#length = await file.read(this.#bytes, 0, length, offset % this.#files.segmentSize);
     this.#offset = offset;

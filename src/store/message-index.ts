@@ -57,6 +57,8 @@ export class MessageIndex {
   #timestamps: Float64Array;
   #stagedCount = 0;
   #isPoisoned = false;
+  /** A file that could not be made ready: the next attempt takes it, so that failures do not fill the disk with files. */
+  #unfinishedPath: string | undefined;
   #work: Promise<unknown> = Promise.resolve();
   lastTimestampMs = 0;
   lastPhysicalOffset = 0;
@@ -118,12 +120,14 @@ export class MessageIndex {
       const path = `${this.#options.directory}/${name}`;
       const file = await this.#options.disk.open(path, 'write');
       const entry: IndexFile = { path, file, header: emptyHeader() };
-      if ((await file.sizeBytes()) !== indexFileSize(this.#shape)) {
+      const isWhole = (await file.sizeBytes()) === indexFileSize(this.#shape);
+      const header = isWhole ? await readHeader(file, this.#shape) : undefined;
+      if (header === undefined) {
         whole = false;
         await this.#removeFile(entry);
         continue;
       }
-      entry.header = await readHeader(file);
+      entry.header = header;
       this.#files.push(entry);
     }
     while (this.#files.length > 0) {
@@ -238,14 +242,21 @@ export class MessageIndex {
     const { disk, host, directory } = this.#options;
     await disk.makeDirectory(directory);
     let wallMs = Math.max(this.lastTimestampMs, 1);
-    let path: string;
+    let path = this.#unfinishedPath;
     // Names sort by time and are unique.
-    do path = `${directory}/${indexFileName(wallMs++, host.utcOffsetMinutes(wallMs))}`;
-    while (previous !== undefined && path <= previous.path);
+    while (path === undefined || (previous !== undefined && path <= previous.path)) {
+      path = `${directory}/${indexFileName(wallMs++, host.utcOffsetMinutes(wallMs))}`;
+    }
+    this.#unfinishedPath = path;
     const file = await disk.open(path, 'create');
-    await file.truncate(0);
-    await file.truncate(indexFileSize(this.#shape));
-    await disk.syncDirectory(directory);
+    try {
+      await file.truncate(0);
+      await file.truncate(indexFileSize(this.#shape));
+      await disk.syncDirectory(directory);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
     const header = emptyHeader();
     if (previous !== undefined) {
       header.beginTimestampMs = previous.header.endTimestampMs;
@@ -254,6 +265,7 @@ export class MessageIndex {
       header.endPhysicalOffset = previous.header.endPhysicalOffset;
     }
     const created = { path, file, header };
+    this.#unfinishedPath = undefined;
     this.#files.push(created);
     this.#slots = new Int32Array(this.#shape.slotsMax);
     return created;
@@ -425,10 +437,10 @@ function emptyHeader(): IndexHeader {
   };
 }
 
-async function readHeader(file: File): Promise<IndexHeader> {
+async function readHeader(file: File, shape: IndexShape): Promise<IndexHeader | undefined> {
   const bytes = new Uint8Array(indexHeaderSize);
   await file.read(bytes, 0, indexHeaderSize, 0);
-  return decodeHeader(bytes);
+  return decodeHeader(bytes, shape);
 }
 
 async function readSlots(file: File, shape: IndexShape): Promise<Int32Array> {

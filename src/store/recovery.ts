@@ -3,10 +3,12 @@ import type { Log } from '../io/mod.ts';
 import { blankSize, findRecord, isStorableTopicName, type StoredMessage } from '../message/mod.ts';
 import type { Checkpoint, Checkpoints } from './checkpoint.ts';
 import { type Dispatch, dispatchOf, lightQueuePrefix } from './dispatch.ts';
+import { Doubts } from './doubts.ts';
 import type { LogFiles } from './log-files.ts';
 import { type LogItem, LogReader, sectorSize } from './log-reader.ts';
 import type { MessageIndex } from './message-index.ts';
 import type { Queues } from './queues.ts';
+import type { LeftOpen } from './store-directory.ts';
 
 /**
  * Opening: find how far queues and index can be believed, walk the log from there, cut off its tail where the records
@@ -23,8 +25,7 @@ export interface RecoveryParts {
   index: MessageIndex;
   checkpoints: Checkpoints;
   log: Log;
-  /** False when the abort file was there. */
-  cleanStop: boolean;
+  left: LeftOpen;
   checkCrc: boolean;
   delayLevelsMs: readonly number[];
   indexEnabled: boolean;
@@ -40,7 +41,7 @@ export interface Recovered {
   units: number;
 }
 
-type Parts = RecoveryParts & { hasLightQueues: boolean };
+type Parts = RecoveryParts & { hasLightQueues: boolean; cleanStop: boolean };
 
 /** What was believed turned out to be wrong: everything is built again. */
 class Contradiction extends Error {}
@@ -53,9 +54,10 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
   const own = parts.files.starts.length === 0 ? undefined : await parts.checkpoints.readOwn();
   // Users may set the property too: it counts where a Java broker made such queues.
   const hasLightQueues = await parts.queues.files.hasTopicLike(lightQueuePrefix);
-  const recovered = await build({ ...parts, hasLightQueues }, own);
+  const cleanStop = parts.left === 'by nobody';
+  const recovered = await build({ ...parts, hasLightQueues, cleanStop }, own);
   // Without a checkpoint of ours, no process of ours has written here.
-  if (!parts.cleanStop) {
+  if (!cleanStop) {
     const from = Math.max(own?.offset ?? parts.files.startOf(recovered.end), parts.files.minOffset);
     await secure(parts, from, recovered.end, own !== undefined);
   }
@@ -126,6 +128,7 @@ async function segmentBefore({ files }: RecoveryParts, timestampMs: number): Pro
 async function walk(parts: Parts, from: number, own: Checkpoint | undefined, whole: boolean): Promise<Recovered> {
   const { files, queues, index, log, checkCrc } = parts;
   const reader = new LogReader(files, { checkCrc });
+  const doubts = own !== undefined && parts.left === 'by us' ? new Doubts(queues.table, own) : undefined;
   const state: Recovered = {
     end: from,
     lastTimestampMs: own?.lastTimestampMs ?? 0,
@@ -146,6 +149,11 @@ async function walk(parts: Parts, from: number, own: Checkpoint | undefined, who
       continue;
     }
     const { record } = item;
+    const doubt = doubts?.judge(record);
+    if (doubt !== undefined) {
+      item = { kind: 'end', ...doubt, sizeBytes: 0, zeros: false };
+      break;
+    }
     const made = dispatchOf(record, parts.delayLevelsMs);
     if (!(await dispatch(parts, record, made, whole))) unplaced += 1;
     state.lastTimestampMs = record.storeTimestampMs;
@@ -182,7 +190,7 @@ async function walk(parts: Parts, from: number, own: Checkpoint | undefined, who
  * that failed has marked pages clean that no later sync will write: hence the tail is written again, then synced.
  */
 async function secure({ files }: RecoveryParts, from: number, end: number, again: boolean): Promise<void> {
-  const bytes = new Uint8Array(again ? scanSize : 0);
+  const bytes = new Uint8Array(again ? Math.min(scanSize, files.segmentSize) : 0);
   for (let at = from; again && at < end; ) {
     const start = files.startOf(at);
     const file = await files.file(at);
@@ -271,25 +279,19 @@ async function cutTail(parts: RecoveryParts, item: LogItem & { kind: 'end' }): P
   if (!files.has(item.offset)) return;
   const start = files.startOf(item.offset);
   const segmentEnd = start + files.segmentSize;
-  if (!item.zeros && !(await isTorn(files, item))) {
-    const survivor = await recordBehind(parts, item.offset, segmentEnd);
-    if (survivor !== undefined) {
-      throw new Error(
-        `${files.pathOf(start)} is damaged at offset ${item.offset} (${item.why}), and a valid record follows at ` +
-          `${survivor}. Restore the file from a copy, or cut the log there, which loses what follows: ` +
-          `liftmq truncate --commit-log ${files.directory} --offset ${item.offset}`,
-      );
-    }
-  }
+  // A record that lies within what a torn one says to be shows that the size is wrong.
+  const end = (await isTorn(files, item)) ? item.offset + item.sizeBytes : Number.MAX_SAFE_INTEGER;
+  const survivor = await recordBehind(files, item.offset, end);
+  if (survivor !== undefined) throw new Error(refusalOf(files, item, survivor));
   while (files.starts[files.starts.length - 1] > start) await files.removeLast();
   const file = await files.file(item.offset);
-  const bytes = new Uint8Array(scanSize);
-  const zeros = new Uint8Array(scanSize);
+  const bytes = new Uint8Array(Math.min(scanSize, segmentEnd - item.offset));
+  const zeros = new Uint8Array(bytes.length);
   let cutBytes = 0;
-  for (let at = item.offset; at < segmentEnd; at += scanSize) {
-    const length = Math.min(scanSize, segmentEnd - at);
+  for (let at = item.offset; at < segmentEnd; at += bytes.length) {
+    const length = Math.min(bytes.length, segmentEnd - at);
     const got = await file.read(bytes, 0, length, at - start);
-    if (!bytes.subarray(0, got).some((byte) => byte !== 0)) continue;
+    if (isZeros(bytes.subarray(0, got))) continue;
     await file.write(zeros, 0, length, at - start);
     cutBytes += length;
   }
@@ -298,33 +300,56 @@ async function cutTail(parts: RecoveryParts, item: LogItem & { kind: 'end' }): P
   log.warn('store.recovery.cut', { offset: item.offset, why: item.why }, 'an unfinished tail was cut off the log');
 }
 
-/** Whether a sector that the record at the end reaches into was never written. */
+function refusalOf(files: LogFiles, item: LogItem & { kind: 'end' }, survivor: number): string {
+  return (
+    `${files.pathOf(files.startOf(item.offset))} is damaged at offset ${item.offset} (${item.why}), and a valid record ` +
+    `follows at ${survivor}. Restore the file from a copy, or cut the log there, which loses what follows: ` +
+    `liftmq truncate --commit-log ${files.directory} --offset ${item.offset}`
+  );
+}
+
+/**
+ * Whether a sector that the record at the end reaches into was never written; for zeros, whether they go on to the end
+ * of their sector.
+ */
 async function isTorn(files: LogFiles, item: LogItem & { kind: 'end' }): Promise<boolean> {
   const start = files.startOf(item.offset);
+  const inSegment = item.offset - start;
   const file = await files.file(item.offset);
-  const bytes = new Uint8Array(Math.min(item.sizeBytes, files.segmentSize - (item.offset - start)));
-  await file.read(bytes, 0, bytes.length, item.offset - start);
+  const wanted = item.zeros ? sectorSize - (inSegment % sectorSize) : item.sizeBytes;
+  const bytes = new Uint8Array(Math.min(wanted, files.segmentSize - inSegment));
+  await file.read(bytes, 0, bytes.length, inSegment);
   for (let at = 0; at < bytes.length; ) {
-    const end = Math.min(bytes.length, at + sectorSize - ((item.offset - start + at) % sectorSize));
-    if (!bytes.subarray(at, end).some((byte) => byte !== 0)) return true;
+    const end = Math.min(bytes.length, at + sectorSize - ((inSegment + at) % sectorSize));
+    if (isZeros(bytes.subarray(at, end))) return true;
     at = end;
   }
   return false;
 }
 
-/** The first valid record behind `offset` in its segment. */
-async function recordBehind({ files }: RecoveryParts, offset: number, segmentEnd: number): Promise<number | undefined> {
+/** The first valid record that begins behind `offset` and before `end`: in the same segment, or first in a later one. */
+async function recordBehind(files: LogFiles, offset: number, end: number): Promise<number | undefined> {
   const reader = new LogReader(files, { checkCrc: true });
   const file = await files.file(offset);
-  const bytes = new Uint8Array(scanSize);
   const start = files.startOf(offset);
-  for (let at = offset + 1; at < segmentEnd; at += scanSize - blankSize) {
-    const got = await file.read(bytes, 0, Math.min(scanSize, segmentEnd - at), at - start);
-    const view = bytes.subarray(0, got);
+  const segmentEnd = start + files.segmentSize;
+  const searchEnd = Math.min(end, segmentEnd);
+  const bytes = new Uint8Array(Math.min(scanSize, segmentEnd - offset));
+  for (let at = offset + 1; at < searchEnd; at += Math.max(1, bytes.length - blankSize)) {
+    const got = await file.read(bytes, 0, Math.min(bytes.length, segmentEnd - at), at - start);
+    // A record that begins at the end is none before it.
+    const view = bytes.subarray(0, Math.min(got, searchEnd - 1 + blankSize - at));
     for (let place = findRecord(view, 0); place >= 0; place = findRecord(view, place + 1)) {
       const item = await reader.at(at + place);
       if (item.kind === 'record') return at + place;
     }
   }
+  for (const later of files.starts) {
+    if (later > start && later < end && (await reader.at(later)).kind === 'record') return later;
+  }
   return undefined;
+}
+
+function isZeros(bytes: Uint8Array): boolean {
+  return !bytes.some((byte) => byte !== 0);
 }

@@ -1,4 +1,4 @@
-import { type DirectoryLock, type Disk, DiskError } from '../io/mod.ts';
+import { type DirectoryLock, type Disk, DiskError, readStateFile } from '../io/mod.ts';
 
 /** The root directory: that it is ours to use, and nothing in it that we would silently leave out. */
 
@@ -87,17 +87,27 @@ function reasonOf(error: unknown): string {
   return error.code === 'EACCES' || error.code === 'EROFS' ? `not writable (${cause})` : cause;
 }
 
+/**
+ * The file `abort` is there while a store is open: its text is the pid of the process, and, once everything behind our
+ * checkpoint is known to be of our own making, our name. A Java broker that opens the store replaces the text.
+ */
 const openMark = 'abort';
+const ownName = 'liftmq';
 
-/** Whether the store was left open: its last process did not close it. */
-export async function isMarkedOpen(disk: Disk, root: string): Promise<boolean> {
-  return (await disk.list(root)).some(({ name }) => name === openMark);
+/** Who left the store open: nobody, a process of ours, or somebody whose records we do not know. */
+export type LeftOpen = 'by nobody' | 'by us' | 'by others';
+
+export async function readOpenMark(disk: Disk, root: string): Promise<LeftOpen> {
+  const bytes = await readStateFile(disk, `${root}/${openMark}`);
+  if (bytes === undefined)
+    return (await disk.list(root)).some(({ name }) => name === openMark) ? 'by others' : 'by nobody';
+  return Buffer.from(bytes).toString('latin1').endsWith(` ${ownName}`) ? 'by us' : 'by others';
 }
 
-export async function markOpen(disk: Disk, root: string, pid: number): Promise<void> {
+export async function markOpen(disk: Disk, root: string, pid: number, by: 'by us' | 'by others'): Promise<void> {
   const file = await disk.open(`${root}/${openMark}`, 'create');
   try {
-    const text = Buffer.from(String(pid), 'utf8');
+    const text = Buffer.from(by === 'by us' ? `${pid} ${ownName}` : String(pid), 'utf8');
     await file.truncate(0);
     await file.write(text, 0, text.length, 0);
     await file.syncData();

@@ -47,7 +47,7 @@ import { recover } from './recovery.ts';
 import { Retention } from './retention.ts';
 import { illegal, refused, StagedBatch, StagedMessage } from './staged-put.ts';
 import type { StoreConfig } from './store-config.ts';
-import { isMarkedOpen, markClosed, markOpen, takeDirectory } from './store-directory.ts';
+import { markClosed, markOpen, readOpenMark, takeDirectory } from './store-directory.ts';
 import { Writeback } from './writeback.ts';
 
 export interface StoreOptions {
@@ -186,16 +186,16 @@ class Store implements MessageStore {
     // Names are synced up to the root of the file system, those of all three with the last.
     await makeDurableDirectory(disk, this.#files.directory);
     if (!this.#files.directory.startsWith(`${root}/`)) await makeDurableDirectory(disk, `${root}/index`);
-    const crashed = await isMarkedOpen(disk, root);
-    await this.#files.load(crashed);
-    await markOpen(disk, root, host.pid);
+    const left = await readOpenMark(disk, root);
+    await this.#files.load(left !== 'by nobody');
+    await markOpen(disk, root, host.pid, left === 'by us' ? 'by us' : 'by others');
     const recovered = await recover({
       files: this.#files,
       queues: this.#queues,
       index: this.#index,
       checkpoints: this.#checkpoints,
       log,
-      cleanStop: !crashed,
+      left,
       checkCrc: config.checkCRCOnRecover,
       delayLevelsMs: this.#delayLevelsMs,
       indexEnabled: config.messageIndexEnable && config.indexFileWriteEnable,
@@ -203,6 +203,8 @@ class Store implements MessageStore {
     this.#log.start(recovered.end, recovered.lastTimestampMs);
     this.#writeback.start(recovered);
     await this.#writeback.first();
+    const isOurs = this.#writeback.checkpointOffset === recovered.end;
+    if (left !== 'by us' && isOurs) await markOpen(disk, root, host.pid, 'by us');
     await this.#retention.start();
   }
 

@@ -245,6 +245,7 @@ describe('old segments', () => {
       const store = await open(node, { ...settings, fileReservedTime: 1, deleteWhen: '02' });
       for (let i = 0; i < 20; i++) await put(store, messageOf({ body: 'x'.repeat(800), keys: `k${i}` }));
       const segments = () => node.disk.namesIn('/store/commitlog').length;
+      await world.sleep(1000);
       const before = segments();
       node.clock.jump(3_600_000 + 1000);
       await world.sleep(60_000);

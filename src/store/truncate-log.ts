@@ -21,7 +21,7 @@ export async function truncateLog(disk: Disk, root: string, commitLog: string, o
       throw new Error(`${commitLog} holds offsets from ${files.minOffset} on, not ${offset}`);
     }
     await checkBoundary(files, offset);
-    await markOpen(disk, root, pid);
+    await markOpen(disk, root, pid, 'by others');
     while ((files.starts[files.starts.length - 1] ?? 0) > offset) await files.removeLast();
     await writeZeros(await files.file(offset), offset - files.startOf(offset), files.segmentSize);
     await files.close();

@@ -33,6 +33,8 @@ const messagesBehindMax = 1_000_000;
 const stopSyncsMax = 1000;
 const poisonedSentence =
   'a sync of queues or index failed: the checkpoint stays where it is, and the next start builds again what came after';
+/** Between looks at a log whose newest messages are to become durable. */
+const durableLookMs = 5;
 /** Rounds without work after which the index frees its memory. */
 const idleRounds = 10;
 
@@ -167,12 +169,18 @@ export class Writeback {
   /** Removes a topic's queues, and lets the checkpoint know, so that recovery does not bring them back. */
   deleteTopic(name: string): Promise<void> {
     return this.#exclusively(async () => {
-      const { queues } = this.#parts;
+      const { queues, commitLog, timers } = this.#parts;
       const topic = queues.table.topic(name);
       if (topic === undefined) return;
       for (const queue of topic.queues.values()) this.#units -= queues.table.visible[queue];
       await this.#moving;
-      await queues.removeTopic(name);
+      const removal = queues.removeTopic(name);
+      // Of the topic's messages that are on their way recovery must not see any: they are of no queue that is there.
+      const { end } = commitLog;
+      await removal;
+      while (commitLog.durableOffset < end && commitLog.trouble === undefined && !this.#stopped) {
+        await new Promise<void>((resolve) => timers.after(durableLookMs, resolve));
+      }
       this.#checkpointOffset = -1;
       await this.#round();
       await this.#moving;
