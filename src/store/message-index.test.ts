@@ -58,7 +58,7 @@ describe('the index', () => {
       assert.match(name, /^202606\d{11}$/);
       const bytes = node.disk.peek(`/index/${name}`);
       assert.equal(bytes.length, indexFileSize(shape));
-      assert.deepEqual(decodeHeader(bytes), {
+      assert.deepEqual(decodeHeader(bytes, shape), {
         beginTimestampMs: startMs,
         endTimestampMs: startMs + 5000,
         beginPhysicalOffset: 0,
@@ -121,6 +121,23 @@ describe('the index', () => {
       assert.deepEqual(await all(index, 2), [1200, 700, 200]);
       await index.write();
       assert.deepEqual(await all(index, 2), [1200, 700, 200]);
+    });
+  });
+
+  test('leaves no files behind when one cannot be made, however often it is tried', async () => {
+    await inWorld(7, async (node) => {
+      const index = await indexOn(node);
+      const { descriptorCount } = node.process;
+      for (let n = 0; n < 10; n++) {
+        const operation = n % 2 === 0 ? 'truncate' : 'sync directory';
+        node.disk.inject({ operation, code: 'EIO', path: '/index' });
+        addAll(index, n, n + 1);
+        await assert.rejects(index.write(), /EIO/);
+      }
+      assert.equal(node.process.descriptorCount, descriptorCount);
+      await index.write();
+      assert.equal(node.disk.namesIn('/index').length, 1);
+      assert.deepEqual(await all(index, 0), [500, 0]);
     });
   });
 });
