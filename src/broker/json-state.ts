@@ -8,8 +8,8 @@ import { type Disk, readStateFile } from '../io/mod.ts';
  */
 
 /**
- * Reads a file, or its previous version where it is not JSON (RocketMQ: ConfigManager.load). Undefined when neither
- * exists. Throws when there is something that cannot be read: going on without it would lose it.
+ * Reads a file, or its previous version where it is not JSON (RocketMQ: ConfigManager.load); the file is then moved away,
+ * to `<path>.damaged`. Undefined when neither exists. Throws when there is something that cannot be read: going on without it would lose it.
  */
 export async function readJsonState(disk: Disk, path: string): Promise<JsonObject | undefined> {
   const main = await readStateFile(disk, path);
@@ -23,6 +23,8 @@ export async function readJsonState(disk: Disk, path: string): Promise<JsonObjec
       `${path} is not a JSON object, and neither is ${path}.bak: repair it, or move it away to start anew`,
     );
   }
+  // The next save keeps what is there as the previous version: this must not take the place of the good one.
+  await disk.rename(path, `${path}.damaged`);
   return previous;
 }
 
