@@ -158,14 +158,27 @@ test(
 );
 
 test(
-  'of one topic the newest subscription counts; topics left out are forgotten',
+  'of one topic the newest subscription of all clients counts; topics left out are forgotten',
   inWorld(async ({ registry, consume }) => {
-    const one = newPeer(1);
-    consume(one, { topics: ['T', 'U'], version: 5 });
-    consume(one, { topics: ['T'], version: 4 });
+    consume(newPeer(1), { topics: ['T', 'U'], version: 5 });
+    consume(newPeer(2), { topics: ['T'], version: 4 });
     const subscriptions = registry.consumerGroup('g')?.subscriptions;
     assert.equal(subscriptions?.get('T')?.subVersion, 5);
     assert.equal(subscriptions?.has('U'), false);
+  }),
+);
+
+test(
+  'of one client the last subscription counts, whatever its clock says',
+  inWorld(async ({ registry, consume }) => {
+    const one = newPeer(1);
+    consume(one, { version: 5 });
+    consume(one, { version: 4 });
+    assert.equal(registry.consumerGroup('g')?.subscriptions.get('T')?.subVersion, 4);
+    consume(newPeer(2), { version: 3 });
+    assert.equal(registry.consumerGroup('g')?.subscriptions.get('T')?.subVersion, 4);
+    consume(newPeer(2), { version: 6 });
+    assert.equal(registry.consumerGroup('g')?.subscriptions.get('T')?.subVersion, 6);
   }),
 );
 

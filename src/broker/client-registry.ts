@@ -40,12 +40,17 @@ export interface ConsumerGroup extends ConsumerKind {
   readonly subscriptions: ReadonlyMap<string, Subscription>;
 }
 
+/** With the client that it came from. */
+interface Subscribed extends Subscription {
+  readonly clientId: string;
+}
+
 interface MutableGroup extends ConsumerGroup {
   consumeType: string;
   messageModel: string;
   consumeFromWhere: string;
   readonly clients: Map<number, Client>;
-  subscriptions: ReadonlyMap<string, Subscription>;
+  subscriptions: ReadonlyMap<string, Subscribed>;
   /** Of the last heartbeat of the second kind; 0 for the first. */
   fingerprint: number;
   notify: boolean;
@@ -142,7 +147,7 @@ export class ClientRegistry {
     group.notify = notify;
     const joined = this.#touch(group.clients, peer, who);
     connected.consumerGroups.add(name);
-    const resubscribed = subscriptions !== undefined && subscribe(group, subscriptions);
+    const resubscribed = subscriptions !== undefined && subscribe(group, who.clientId, subscriptions);
     if (joined || resubscribed) {
       this.#log.info(
         'broker.group-changed',
@@ -236,17 +241,19 @@ function collectSilent(clients: ReadonlyMap<number, Client>, limitMs: number, in
   for (const client of clients.values()) if (client.seenMs < limitMs) into.add(client.peer);
 }
 
-/** Takes the newer subscription of each topic; true when topics came or went (RocketMQ: updateSubscription). */
-function subscribe(group: MutableGroup, subscriptions: readonly Subscription[]): boolean {
-  const next = new Map<string, Subscription>();
+/**
+ * Takes the newer subscription of each topic; true when topics came or went. Versions are stamps of the clients' clocks:
+ * among those of one client the last that came is the newest, since its clock may have been set back. (RocketMQ:
+ * updateSubscription, which then keeps the old one for ever.)
+ */
+function subscribe(group: MutableGroup, clientId: string, subscriptions: readonly Subscription[]): boolean {
+  const next = new Map<string, Subscribed>();
   let changed = false;
   for (const subscription of subscriptions) {
     const known = group.subscriptions.get(subscription.topic);
     if (known === undefined) changed = true;
-    next.set(
-      subscription.topic,
-      known !== undefined && known.subVersion >= subscription.subVersion ? known : subscription,
-    );
+    const isStale = known !== undefined && known.clientId !== clientId && known.subVersion >= subscription.subVersion;
+    next.set(subscription.topic, isStale ? known : { ...subscription, clientId });
   }
   for (const topic of group.subscriptions.keys()) if (!next.has(topic)) changed = true;
   group.subscriptions = next;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { withBroker } from '../../../test/broker/sim-broker.ts';
+import { messagesOf, withBroker } from '../../../test/broker/sim-broker.ts';
 
 test(
   'a group without an offset starts at 0 in a young queue, and has none in one that never had a message',
@@ -52,6 +52,32 @@ test(
     assert.equal(answer.fields.offset, 1);
   }),
 );
+
+test('after power failed, offsets beyond what the log still has skip nothing of what comes then', async () => {
+  let lostCount = 0;
+  for (let seed = 1; seed <= 5; seed++) {
+    await withBroker(
+      async ({ send, ask, pull, restart, world, node }) => {
+        for (let i = 0; i < 3; i++) await send({ body: 'before' });
+        await pull();
+        const queue = { consumerGroup: 'g', topic: 'T', queueId: 0 };
+        await ask('updateConsumerOffset', { ...queue, commitOffset: 3 });
+        await world.sleep(6000);
+        node.crash();
+        await restart('kill');
+        // The first request finds that the connection is dead.
+        await assert.rejects(ask('queryConsumerOffset', queue), /closed the connection/);
+        const offset = (await ask('queryConsumerOffset', queue)).fields.offset ?? -1;
+        if (offset < 3) lostCount += 1;
+        for (let i = 0; i < 3; i++) await send({ body: 'after' });
+        const texts = messagesOf(await pull({ queueOffset: offset })).map(({ text }) => text);
+        assert.deepEqual(texts.slice(-3), ['after', 'after', 'after'], `seed ${seed}`);
+      },
+      { seed, properties: { flushIntervalCommitLog: '1000000', flushIntervalConsumeQueue: '1000000' } },
+    )();
+  }
+  assert.ok(lostCount > 0, 'power failures took something');
+});
 
 test(
   'the ends of a queue, and offsets by time',
