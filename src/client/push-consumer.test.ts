@@ -505,6 +505,40 @@ test(
   }),
 );
 
+for (const ordered of [false, true]) {
+  test(
+    `from the end of a queue, nothing is skipped that comes before the first pull${ordered ? ', in order' : ''}`,
+    inWorld(async (world) => {
+      const cluster = await startFakeCluster(world, { topics: { T: 1 } });
+      put(cluster, 0, 'old');
+      const { got, listener } = collect();
+      const starting = consume(world, cluster, 'client', listener, { ordered, from: 'last' });
+      const [{ asked }] = cluster.brokers;
+      while (!asked.has('getMaxOffset')) await world.sleep(0.01);
+      put(cluster, 0, 'new');
+      await starting;
+      await world.sleep(10_000);
+      assert.deepEqual(got.map(text), ['new']);
+    }),
+  );
+}
+
+test(
+  'a committed offset that cannot be asked for is asked for again: the group does not start over',
+  inWorld(async (world) => {
+    const cluster = await startFakeCluster(world, { topics: { T: 1 } });
+    const [broker] = cluster.brokers;
+    for (let i = 0; i < 5; i++) put(cluster, 0, `${i}`);
+    broker.offsets.set('g T 0', 3);
+    broker.refusals.set('queryConsumerOffset', [1, 2, 14]);
+    const { got, listener } = collect();
+    await consume(world, cluster, 'client', listener);
+    await world.sleep(90_000);
+    assert.deepEqual(broker.refusals.get('queryConsumerOffset'), []);
+    assert.deepEqual(got.map(text), ['3', '4']);
+  }),
+);
+
 test(
   'an offset that the queue does not have is corrected, forwards and backwards',
   inWorld(async (world) => {
