@@ -3,13 +3,14 @@ import { describe, test } from 'node:test';
 import type { SimNode } from '../testing/mod.ts';
 import { inWorld, messageOf, open, put } from './fixture.ts';
 
-/** An empty file, and the directories above it. */
-async function touch(node: SimNode, path: string): Promise<void> {
+/** A file, and the directories above it. */
+async function touch(node: SimNode, path: string, text = ''): Promise<void> {
   const names = path.split('/').slice(1, -1);
   for (const [depth] of names.entries()) {
     await node.env.disk.makeDirectory(`/${names.slice(0, depth + 1).join('/')}`).catch(() => {});
   }
   const file = await node.env.disk.open(path, 'create');
+  await file.write(Buffer.from(text), 0, text.length, 0);
   await file.close();
 }
 
@@ -40,20 +41,36 @@ describe('a store directory', () => {
 });
 
 describe('a store directory that holds what we cannot read', () => {
-  for (const path of [
-    'consumequeue_rocksdb/000001.sst',
-    'consumequeue_ext/T/0/00000000000000000000',
-    'batchconsumequeue/T/0/00000000000000000000',
-    'kvStore/CURRENT',
-    'dledger-n0/data/00000000000000000000',
-    'config/topics/CURRENT',
-    'config/users/CURRENT',
-  ]) {
-    test(`is refused, naming ${path.split('/')[0]}`, async () => {
+  for (const [path, setting] of [
+    ['consumequeue_rocksdb/000012.sst', 'storeType'],
+    ['consumequeue/000012.sst', 'storeType'],
+    ['rocksdbstore/000012.sst', 'timerRocksDBEnable'],
+    ['rocksdbstore/000012.log', 'transRocksDBEnable'],
+    ['consumequeue_ext/T/0/00000000000000000000', 'enableConsumeQueueExt'],
+    ['batchconsumequeue/T/0/00000000000000000000', 'queue.type'],
+    ['compaction/compactionLog/T/0/00000000000000000000', 'cleanup.policy'],
+    ['kvStore/000012.log', 'popConsumerKVServiceEnable'],
+    ['dledger-n0/data/00000000000000000000', 'enableDLegerCommitLog'],
+    ['config/topics/000012.sst', 'storeType'],
+    ['config/subscriptionGroups/000012.log', 'storeType'],
+    ['config/consumerOffsets/000012.sst', 'storeType'],
+    ['config/metadata/000012.sst', 'useSingleRocksDBForAllConfigs'],
+    ['config/rdb/000012.sst', 'configManagerVersion'],
+    ['config/users/000012.sst', 'authenticationEnabled'],
+    ['config/acls/000012.log', 'authorizationEnabled'],
+    ['epochFileCheckpoint', 'enableControllerMode'],
+    ['config/tieredStoreMetadata.json', 'messageStorePlugIn'],
+  ] as const) {
+    test(`is refused, naming ${path}'s place, the setting (${setting}) and a way out`, async () => {
       await inWorld(1, async (node) => {
         await touch(node, '/store/checkpoint');
-        await touch(node, `/store/${path}`);
-        await assert.rejects(open(node), (error: Error) => error.message.startsWith(`/store/${path.split('/')[0]}`));
+        await touch(node, `/store/${path}`, 'x');
+        const place = path.split('/')[0] ?? '';
+        await assert.rejects(open(node), ({ message }: Error) => {
+          assert.ok(message.startsWith(`/store/${place}`), message);
+          assert.match(message, new RegExp(`\\b${setting.replace('.', '\\.')}\\b.*; `));
+          return true;
+        });
       });
     });
   }
@@ -63,7 +80,10 @@ describe('a store directory that holds what we cannot read', () => {
       await node.env.disk.makeDirectory('/store/consumequeue_rocksdb');
       await node.env.disk.makeDirectory('/store/batchconsumequeue/T/0');
       await touch(node, '/store/checkpoint');
-      await touch(node, '/store/rocksdbstore/CURRENT');
+      for (const name of ['CURRENT', 'IDENTITY', 'LOCK', 'MANIFEST-000013', 'OPTIONS-000015']) {
+        await touch(node, `/store/rocksdbstore/${name}`, 'x');
+      }
+      await touch(node, '/store/rocksdbstore/000012.log');
       await (await open(node)).close();
     });
   });
