@@ -176,8 +176,8 @@ export async function startBroker(env: Env, options: { config: BrokerConfig }): 
         ...clientHandlers({ registry, topics, groups, log, config }),
         ...lockHandlers(locks),
         ...sendBackHandlers({ store, writer, topics, groups, counters, messageId, random, config }),
-        ...topicHandlers({ store, topics, offsets, brokerName, config }),
-        ...groupHandlers({ store, topics, groups, registry, offsets, brokerName, config }),
+        ...topicHandlers({ store, topics, offsets, timers, brokerName, config }),
+        ...groupHandlers({ store, topics, groups, registry, offsets, timers, brokerName, config }),
         ...queryHandlers({ store, config }),
         ...statusHandlers({
           store,

@@ -10,6 +10,9 @@ import { plainTopic } from './topic.ts';
 import { Topics } from './topics.ts';
 
 interface Told {
+  atMs: number;
+  /** Counter of the table's version. */
+  version: number;
   address: string;
   name: string;
   header: Partial<RequestOf<'registerBroker'>>;
@@ -19,13 +22,15 @@ interface Told {
 
 interface World {
   told: Told[];
-  /** When something was asked of a name server. */
-  tries: number[];
+  /** What was sent, in order, also to name servers that do not answer. */
+  tries: Told[];
   topics: Topics;
   /** Name servers that do not answer. */
   down: Set<string>;
   /** The connection to one of them breaks. */
   breakOff(address: string): void;
+  /** Runs at the end of each turn, so that something happens while a large table is being written. */
+  betweenSlices: { run: (() => void) | undefined };
   /** What name servers answer. */
   reply: { body: string };
   registration: Registration;
@@ -41,26 +46,31 @@ function inWorld(
     await simulation.run(async () => {
       const { env } = simulation.node('broker');
       const told: Told[] = [];
-      const tries: number[] = [];
+      const tries: Told[] = [];
       const down = new Set<string>();
       const reply = { body: '' };
+      const betweenSlices: World['betweenSlices'] = { run: undefined };
       let breakOff: (address: string) => void = () => {};
       const client: Pick<RemotingClient, 'request' | 'onDisconnect'> = {
         onDisconnect: (disconnected) => {
           breakOff = disconnected;
         },
         async request(address, name, header, { body } = {}) {
-          tries.push(simulation.nowMs);
-          await simulation.sleep(1);
-          if (down.has(address)) throw new RemotingError('connect failed', address, 'down');
           const json = body === undefined ? undefined : asObject(parseLooseJson(Buffer.from(body).toString()));
-          const table = asObject(asObject(json?.topicConfigSerializeWrapper)?.topicConfigTable) ?? {};
-          told.push({
+          const wrapper = asObject(json?.topicConfigSerializeWrapper);
+          const table = asObject(wrapper?.topicConfigTable) ?? {};
+          const asked: Told = {
+            atMs: simulation.nowMs,
+            version: Number(asObject(wrapper?.dataVersion)?.counter),
             address,
             name,
             header,
             topics: Object.fromEntries(Object.entries(table).map(([topic, row]) => [topic, asObject(row)?.perm])),
-          });
+          };
+          tries.push(asked);
+          await simulation.sleep(1);
+          if (down.has(address)) throw new RemotingError('connect failed', address, 'down');
+          told.push(asked);
           const response: Response<typeof name> = {
             code: 0,
             remark: undefined,
@@ -102,7 +112,14 @@ function inWorld(
         nameServers,
         topics,
         clock: env.clock,
-        timers: env.timers,
+        timers: {
+          ...env.timers,
+          soon: (run) =>
+            env.timers.soon(() => {
+              betweenSlices.run?.();
+              run();
+            }),
+        },
         random: env.random,
         log: env.log,
         identity: { clusterName: 'c', brokerName: 'b', address: '10.0.0.1:10911', haAddress: '10.0.0.1:10912' },
@@ -123,6 +140,7 @@ function inWorld(
         reply,
         registration,
         after: (ms) => simulation.sleep(ms),
+        betweenSlices,
       });
       await registration.unregister();
     });
@@ -211,7 +229,7 @@ test(
       tries.length = 0;
       assert.ok(!registration.registered);
       await after(60_000);
-      const waits = tries.slice(1).map((atMs, index) => atMs - tries[index]);
+      const waits = tries.slice(1).map(({ atMs }, index) => atMs - tries[index].atMs);
       assert.ok(tries.length > 20 && tries.length < 60, `${tries.length} tries in a minute`);
       assert.ok(waits[0] < 250 && waits.every((ms) => ms < 3_100), String(waits));
       told.length = 0;
@@ -242,6 +260,33 @@ test(
       );
     },
     { namesrvAddr: 'one:9876' },
+  ),
+);
+
+test(
+  'a change while a large table is being written comes after it, with a later version',
+  inWorld(
+    async ({ tries, topics, breakOff, betweenSlices, after }) => {
+      for (let i = 0; i < 5_000; i++) topics.create(plainTopic(`many-${i}`, 1));
+      await after(1_000);
+      tries.length = 0;
+      breakOff('one:9876');
+      let changes = 0;
+      betweenSlices.run = () => {
+        if (changes < 5) topics.create({ ...plainTopic('T', 1), perm: ++changes % 2 === 0 ? 4 : 6 });
+      };
+      await after(100);
+      const all = tries.findIndex((one) => Object.keys(one.topics).length > 5_000);
+      assert.ok(all >= 0);
+      assert.equal(changes, 5);
+      const versions = tries.map(({ version }) => version);
+      assert.deepEqual(
+        versions.toSorted((a, b) => a - b),
+        versions,
+      );
+      assert.equal(tries.at(-1)?.topics.T, 6);
+    },
+    { namesrvAddr: 'one:9876', registerNameServerPeriod: 60_000 },
   ),
 );
 

@@ -1,10 +1,10 @@
-import { backoffMs, crc32, JsonError, parseLooseJson, writeLooseJson } from '../common/mod.ts';
+import { backoffMs, JsonError, parseLooseJson } from '../common/mod.ts';
 import type { Clock, Log, Random, Timer, Timers } from '../io/mod.ts';
 import type { RemotingClient } from '../remoting/mod.ts';
-import { stepVersion } from './data-version.ts';
 import { asObject } from './json-state.ts';
 import type { NameServers } from './name-servers.ts';
-import { configOf, type Topic } from './topic.ts';
+import { type RegistrationFrame, registrationFrames } from './registration-frames.ts';
+import type { Topic } from './topic.ts';
 import type { Topics } from './topics.ts';
 
 /**
@@ -43,8 +43,6 @@ const periodMaxMs = 60_000;
  */
 const retryFirstMs = 100;
 const retryMaxMs = 3_000;
-/** Topics in one registration; larger tables go in several, each with a version of its own. */
-const topicsPerFrame = 50_000;
 const unregisterTimeoutMs = 3_000;
 
 export class Registration {
@@ -55,6 +53,7 @@ export class Registration {
   /** Those that do not, by how often in a row it failed. */
   readonly #failures = new Map<string, number>();
   readonly #retries = new Map<string, Timer>();
+  #making: Promise<unknown> = Promise.resolve();
   #changed = new Set<string>();
   #stopped = false;
 
@@ -113,22 +112,23 @@ export class Registration {
     const names = this.#changed;
     this.#changed = new Set();
     const { nameServers, topics } = this.#parts;
-    const changed = [...names].map((name) => topics.get(name)).filter((topic) => topic !== undefined);
-    if (changed.length === 0) return;
-    const frames = this.#frames(changed);
+    // As they are when the frame is made: it carries the version of that moment.
+    const frames = this.#frames(() =>
+      [...names].map((name) => topics.get(name)).filter((topic) => topic !== undefined),
+    );
     for (const address of nameServers.addresses) void this.#tell(address, frames);
   }
 
   /** Whether each of the name servers could be told everything. */
   #registerEach(): Promise<boolean>[] {
-    const { nameServers, topics } = this.#parts;
+    const { nameServers } = this.#parts;
     if (nameServers.addresses.length === 0) return [];
-    const frames = this.#frames([...topics.all()]);
+    const frames = this.#allFrames();
     return nameServers.addresses.map((address) => this.#tellAll(address, frames));
   }
 
   /** Only who was told everything knows this broker: a name server that was started anew may take changes alone. */
-  async #tellAll(address: string, frames: readonly Uint8Array[]): Promise<boolean> {
+  async #tellAll(address: string, frames: Promise<readonly RegistrationFrame[]>): Promise<boolean> {
     if (!(await this.#tell(address, frames))) return false;
     this.#told.add(address);
     if (this.#failures.delete(address)) {
@@ -138,12 +138,12 @@ export class Registration {
   }
 
   /** Frames of one connection are taken in order, so that they need not wait for each other. Never rejects. */
-  async #tell(address: string, frames: readonly Uint8Array[]): Promise<boolean> {
-    const told = await Promise.all(frames.map((frame) => this.#register(address, frame)));
+  async #tell(address: string, frames: Promise<readonly RegistrationFrame[]>): Promise<boolean> {
+    const told = await Promise.all((await frames).map((frame) => this.#register(address, frame)));
     return told.every((ok) => ok);
   }
 
-  async #register(address: string, body: Uint8Array): Promise<boolean> {
+  async #register(address: string, { body, bodyCrc32 }: RegistrationFrame): Promise<boolean> {
     if (this.#stopped) return false;
     const { client, identity, config } = this.#parts;
     const header = {
@@ -154,7 +154,7 @@ export class Registration {
       brokerId: 0,
       enableActingMaster: false,
       compressed: false,
-      bodyCrc32: crc32(body) & 0x7fff_ffff,
+      bodyCrc32,
     };
     try {
       const timeoutMs = config.registerBrokerTimeoutMills;
@@ -200,9 +200,8 @@ export class Registration {
 
   #tryAgain(address: string): void {
     this.#retries.delete(address);
-    const { nameServers, topics } = this.#parts;
-    if (!nameServers.addresses.includes(address)) this.#failures.delete(address);
-    else if (this.#failures.has(address)) void this.#tellAll(address, this.#frames([...topics.all()]));
+    if (!this.#parts.nameServers.addresses.includes(address)) this.#failures.delete(address);
+    else if (this.#failures.has(address)) void this.#tellAll(address, this.#allFrames());
   }
 
   /** Name servers answer with the topics that are to be read in order. */
@@ -218,33 +217,17 @@ export class Registration {
     }
   }
 
-  #frames(topics: readonly Topic[]): Uint8Array[] {
-    const frames: Uint8Array[] = [];
-    for (let at = 0; at === 0 || at < topics.length; at += topicsPerFrame) {
-      // Name servers take changes of topics that they know from a new version only.
-      if (at > 0) stepVersion(this.#parts.topics.version, this.#parts.clock);
-      frames.push(this.#body(topics.slice(at, at + topicsPerFrame)));
-    }
+  #allFrames(): Promise<readonly RegistrationFrame[]> {
+    return this.#frames(() => [...this.#parts.topics.all()]);
+  }
+
+  /** Made one after the other, so that none arrives behind one of a later version. */
+  #frames(topics: () => readonly Topic[]): Promise<readonly RegistrationFrame[]> {
+    const { topics: table, config } = this.#parts;
+    const frames = this.#making.then(() =>
+      registrationFrames(topics(), table.version, config.brokerPermission, this.#parts),
+    );
+    this.#making = frames;
     return frames;
   }
-
-  #body(topics: readonly Topic[]): Uint8Array {
-    const version = writeLooseJson(this.#parts.topics.version);
-    const rows = topics.map((topic) => `${writeLooseJson(topic.topicName)}:${this.#rowOf(topic)}`);
-    return Buffer.from(
-      `{"filterServerList":[],"topicConfigSerializeWrapper":{"dataVersion":${version},` +
-        `"mappingDataVersion":${version},"topicConfigTable":{${rows.join(',')}},` +
-        '"topicQueueMappingDetailMap":{},"topicQueueMappingInfoMap":{}}}',
-      'utf8',
-    );
-  }
-
-  /** A topic loses what the broker itself may not do. */
-  #rowOf(topic: Topic): string {
-    const { brokerPermission } = this.#parts.config;
-    if ((brokerPermission & readWrite) === readWrite) return topic.json;
-    return writeLooseJson({ ...configOf(topic), perm: topic.perm & brokerPermission });
-  }
 }
-
-const readWrite = 6;

@@ -3,6 +3,7 @@
  * which of them consume a topic (300).
  */
 import { writeLooseJson } from '../../common/mod.ts';
+import type { Timers } from '../../io/mod.ts';
 import { checkGroupName } from '../../message/mod.ts';
 import { type HandlersOf, ResponseCode, ResponseError } from '../../remoting/mod.ts';
 import type { MessageStore } from '../../store/mod.ts';
@@ -10,6 +11,7 @@ import { changeAttributes, groupAttributes } from '../attributes.ts';
 import type { Client, ClientRegistry } from '../client-registry.ts';
 import type { ConsumerOffsets } from '../consumer-offsets.ts';
 import { pageOf } from '../pages.ts';
+import { membersOf, textInSlices } from '../slices.ts';
 import { readGroup, type SubscriptionGroups } from '../subscription-groups.ts';
 import type { Topics } from '../topics.ts';
 import { jsonBody, readBody } from './bodies.ts';
@@ -30,10 +32,11 @@ export function groupHandlers(parts: {
   readonly groups: SubscriptionGroups;
   readonly registry: ClientRegistry;
   readonly offsets: ConsumerOffsets;
+  readonly timers: Timers;
   readonly brokerName: string;
   readonly config: { readonly enableSplitMetadata: boolean; readonly splitMetadataSize: number };
 }): HandlersOf<'broker', GroupCommand> {
-  const { store, topics, groups, registry, offsets, brokerName, config } = parts;
+  const { store, topics, groups, registry, offsets, timers, brokerName, config } = parts;
 
   /** What a group reads: all that it has offsets in, unless its subscription says otherwise. */
   function topicsToReport(group: string, topic: string | undefined, topicList: string | undefined): string[] {
@@ -43,6 +46,20 @@ export function groupHandlers(parts: {
     const subscriptions = registry.consumerGroup(group)?.subscriptions;
     if (subscriptions === undefined || subscriptions.size === 0) return candidates;
     return candidates.filter((name) => subscriptions.has(name));
+  }
+
+  async function* progressOf(group: string, names: readonly string[]): AsyncIterable<string> {
+    for (const topic of names) {
+      const queues = topics.get(topic)?.readQueueNums ?? 0;
+      for (let queueId = 0; queueId < queues; queueId++) {
+        const consumerOffset = Math.max(0, offsets.committed(group, topic, queueId));
+        const pullOffset = Math.max(consumerOffset, offsets.pulled(group, topic, queueId));
+        const consumedMs = consumerOffset > 0 ? await store.timestampAt(topic, queueId, consumerOffset - 1) : 0;
+        const brokerOffset = store.maxOffset(topic, queueId);
+        const row = { brokerOffset, consumerOffset, pullOffset, lastTimestamp: Math.max(0, consumedMs) };
+        yield `${writeLooseJson({ brokerName, queueId, topic })}:${writeLooseJson(row)}`;
+      }
+    }
   }
 
   return {
@@ -65,7 +82,7 @@ export function groupHandlers(parts: {
       return {};
     },
 
-    getAllSubscriptiongroupConfig(header, _body, _call, extra) {
+    async getAllSubscriptiongroupConfig(header, _body, _call, extra) {
       const paged = config.enableSplitMetadata && ['dataVersion', 'groupSeq', 'maxGroupNum'].some((n) => extra.has(n));
       const rows = groups.sortedRows();
       const page = paged
@@ -78,16 +95,15 @@ export function groupHandlers(parts: {
             config.splitMetadataSize,
           )
         : rows;
-      const table = page.map(([name, json]) => `${writeLooseJson(name)}:${json}`).join(',');
       const forbidden = groups.forbiddenJson(new Set(page.map(([name]) => name)));
-      return {
-        fields: { totalGroupNum: groups.size },
-        body: Buffer.from(
-          `{"dataVersion":${writeLooseJson(groups.version)},"forbiddenTable":${forbidden},` +
-            `"subscriptionGroupTable":{${table}}}`,
-          'utf8',
-        ),
-      };
+      const fields = { totalGroupNum: groups.size };
+      const body = await textInSlices(
+        `{"dataVersion":${writeLooseJson(groups.version)},"forbiddenTable":${forbidden},"subscriptionGroupTable":{`,
+        membersOf(page),
+        '}}',
+        timers,
+      );
+      return { fields, body };
     },
 
     getSubscriptiongroupConfig({ group: name }) {
@@ -122,25 +138,9 @@ export function groupHandlers(parts: {
     },
 
     async getConsumeStats({ consumerGroup, topic, topicList }) {
-      const offsetTable = new Map<object, object>();
-      for (const name of topicsToReport(consumerGroup, topic, topicList)) {
-        const queues = topics.get(name)?.readQueueNums ?? 0;
-        for (let queueId = 0; queueId < queues; queueId++) {
-          const consumerOffset = Math.max(0, offsets.committed(consumerGroup, name, queueId));
-          const pullOffset = Math.max(consumerOffset, offsets.pulled(consumerGroup, name, queueId));
-          const consumedMs = consumerOffset > 0 ? await store.timestampAt(name, queueId, consumerOffset - 1) : 0;
-          offsetTable.set(
-            { brokerName, queueId, topic: name },
-            {
-              brokerOffset: store.maxOffset(name, queueId),
-              consumerOffset,
-              pullOffset,
-              lastTimestamp: Math.max(0, consumedMs),
-            },
-          );
-        }
-      }
-      return { body: jsonBody({ consumeTps: 0, offsetTable }) };
+      const names = topicsToReport(consumerGroup, topic, topicList);
+      const rows = progressOf(consumerGroup, names);
+      return { body: await textInSlices('{"consumeTps":0,"offsetTable":{', rows, '}}', timers) };
     },
 
     queryTopicConsumeByWho({ topic }) {

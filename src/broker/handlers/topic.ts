@@ -1,14 +1,15 @@
 /** Topics: created and changed (17), deleted (215), listed (21, 351), and what their queues hold (202). */
 import { writeLooseJson } from '../../common/mod.ts';
+import type { Timers } from '../../io/mod.ts';
 import { checkTopicName } from '../../message/mod.ts';
 import { type HandlersOf, ResponseCode, ResponseError } from '../../remoting/mod.ts';
 import type { MessageStore } from '../../store/mod.ts';
 import { changeAttributes, parseAttributeChanges, topicAttributes } from '../attributes.ts';
 import type { ConsumerOffsets } from '../consumer-offsets.ts';
 import { pageOf } from '../pages.ts';
-import { configOf, type TopicConfig } from '../topic.ts';
+import { membersOf, textInSlices } from '../slices.ts';
+import { configOf, type Topic, type TopicConfig } from '../topic.ts';
 import type { Topics } from '../topics.ts';
-import { jsonBody } from './bodies.ts';
 
 type TopicCommand =
   | 'updateAndCreateTopic'
@@ -21,6 +22,7 @@ export function topicHandlers(parts: {
   readonly store: Pick<MessageStore, 'minOffset' | 'maxOffset' | 'timestampAt' | 'deleteTopic'>;
   readonly topics: Topics;
   readonly offsets: ConsumerOffsets;
+  readonly timers: Timers;
   readonly brokerName: string;
   readonly config: {
     readonly validateSystemTopicWhenUpdateTopic: boolean;
@@ -30,11 +32,21 @@ export function topicHandlers(parts: {
     readonly splitMetadataSize: number;
   };
 }): HandlersOf<'broker', TopicCommand> {
-  const { store, topics, offsets, brokerName, config } = parts;
+  const { store, topics, offsets, timers, brokerName, config } = parts;
 
   function refuseSystemTopic(topic: string): void {
     if (config.validateSystemTopicWhenUpdateTopic && topics.isSystem(topic)) {
       throw new ResponseError(ResponseCode.INVALID_PARAMETER, `The topic[${topic}] is conflict with system topic.`);
+    }
+  }
+
+  async function* statsOf({ topicName, queueNums }: Topic): AsyncIterable<string> {
+    for (let queueId = 0; queueId < queueNums; queueId++) {
+      const minOffset = store.minOffset(topicName, queueId);
+      const maxOffset = store.maxOffset(topicName, queueId);
+      const newest = maxOffset > minOffset ? await store.timestampAt(topicName, queueId, maxOffset - 1) : 0;
+      const row = { minOffset, maxOffset, lastUpdateTimestamp: Math.max(0, newest) };
+      yield `${writeLooseJson({ brokerName, queueId, topic: topicName })}:${writeLooseJson(row)}`;
     }
   }
 
@@ -103,7 +115,7 @@ export function topicHandlers(parts: {
       return {};
     },
 
-    getAllTopicConfig(header, _body, _call, extra) {
+    async getAllTopicConfig(header, _body, _call, extra) {
       const paged = config.enableSplitMetadata && ['dataVersion', 'topicSeq', 'maxTopicNum'].some((n) => extra.has(n));
       const rows = topics.sortedRows();
       const page = paged
@@ -116,16 +128,15 @@ export function topicHandlers(parts: {
             config.splitMetadataSize,
           )
         : rows;
-      const table = page.map(([name, json]) => `${writeLooseJson(name)}:${json}`).join(',');
       const version = writeLooseJson(topics.version);
-      return {
-        fields: { totalTopicNum: topics.size },
-        body: Buffer.from(
-          `{"dataVersion":${version},"mappingDataVersion":${version},"topicConfigTable":{${table}},` +
-            '"topicQueueMappingDetailMap":{},"topicQueueMappingInfoMap":{}}',
-          'utf8',
-        ),
-      };
+      const fields = { totalTopicNum: topics.size };
+      const body = await textInSlices(
+        `{"dataVersion":${version},"mappingDataVersion":${version},"topicConfigTable":{`,
+        membersOf(page),
+        '},"topicQueueMappingDetailMap":{},"topicQueueMappingInfoMap":{}}',
+        timers,
+      );
+      return { fields, body };
     },
 
     getTopicConfig({ topic: name }) {
@@ -139,17 +150,7 @@ export function topicHandlers(parts: {
     async getTopicStatsInfo({ topic: name }) {
       const topic = topics.get(name);
       if (topic === undefined) throw new ResponseError(ResponseCode.TOPIC_NOT_EXIST, `topic[${name}] not exist`);
-      const offsetTable = new Map<object, object>();
-      for (let queueId = 0; queueId < topic.queueNums; queueId++) {
-        const minOffset = store.minOffset(name, queueId);
-        const maxOffset = store.maxOffset(name, queueId);
-        const newest = maxOffset > minOffset ? await store.timestampAt(name, queueId, maxOffset - 1) : 0;
-        offsetTable.set(
-          { brokerName, queueId, topic: name },
-          { minOffset, maxOffset, lastUpdateTimestamp: Math.max(0, newest) },
-        );
-      }
-      return { body: jsonBody({ offsetTable, topicPutTps: 0 }) };
+      return { body: await textInSlices('{"offsetTable":{', statsOf(topic), '},"topicPutTps":0}', timers) };
     },
   };
 }
