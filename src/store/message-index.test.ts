@@ -124,6 +124,27 @@ describe('the index', () => {
     });
   });
 
+  test('loses no key when a write fails at any of its steps', async () => {
+    await inWorld(8, async (node) => {
+      for (const operation of ['write', 'sync'] as const) {
+        for (let skip = 0; skip < 4; skip++) {
+          const index = await indexOn(node);
+          await index.clear();
+          addAll(index, 0, 10);
+          await index.write();
+          addAll(index, 10, 15);
+          const heal = node.disk.inject({ operation, code: 'EIO', path: '/index/', skip });
+          await index.write().catch(() => {});
+          heal();
+          addAll(index, 15, 18);
+          await index.write();
+          assert.deepEqual(await all(index, 2), [1700, 1200, 700, 200], `${operation} ${skip}`);
+          await index.close();
+        }
+      }
+    });
+  });
+
   test('leaves no files behind when one cannot be made, however often it is tried', async () => {
     await inWorld(7, async (node) => {
       const index = await indexOn(node);

@@ -161,26 +161,11 @@ export class MessageIndex {
   /** Takes entries of records at or beyond `physicalOffset` out of the file; false when nothing would be left. */
   async #cut(entry: IndexFile, physicalOffset: number): Promise<boolean> {
     const slots = await readSlots(entry.file, this.#shape);
-    let newest = entry.header.entryCount - 1;
-    for (const value of slots) if (value > newest) newest = value;
-    newest = Math.min(newest, this.#shape.entriesMax - 1);
+    const newest = this.#newest(slots, entry.header.entryCount - 1);
     const kept = await this.#countBelow(entry.file, newest, physicalOffset);
     if (kept === 1) return false;
-    const removed = await this.#readEntries(entry.file, kept, newest + 1 - kept);
-    let slotCount = 0;
-    let changed = false;
-    for (let slot = 0; slot < slots.length; slot++) {
-      let value = slots[slot];
-      if (value === 0) continue;
-      while (value >= kept) {
-        const at = (value - kept) * indexEntrySize;
-        const previous = at < removed.length ? decodeEntry(removed, at).previous : 0;
-        value = previous < value ? Math.max(0, previous) : 0;
-        changed = true;
-      }
-      slots[slot] = value;
-      if (value > 0) slotCount += 1;
-    }
+    const changed = await this.#leadBack(entry.file, slots, kept, newest);
+    const slotCount = slots.reduce((count, value) => count + (value > 0 ? 1 : 0), 0);
     const last = decodeEntry(await this.#readEntries(entry.file, kept - 1, 1), 0);
     const { header } = entry;
     if (!changed && header.entryCount === kept) return true;
@@ -194,6 +179,38 @@ export class MessageIndex {
     // The entries themselves stay: nothing leads to them any more.
     await entry.file.syncData();
     return true;
+  }
+
+  /** The highest entry that a slot leads to, at least `known`. */
+  #newest(slots: Int32Array, known: number): number {
+    let newest = known;
+    for (const value of slots) if (value > newest) newest = value;
+    return Math.min(newest, this.#shape.entriesMax - 1);
+  }
+
+  /** Lets every slot lead to an entry below `kept`, over the entries up to `newest`; gives whether one changed. */
+  async #leadBack(file: File, slots: Int32Array, kept: number, newest: number): Promise<boolean> {
+    const removed = await this.#readEntries(file, kept, newest + 1 - kept);
+    let changed = false;
+    for (let slot = 0; slot < slots.length; slot++) {
+      let value = slots[slot];
+      while (value >= kept) {
+        const at = (value - kept) * indexEntrySize;
+        const previous = at < removed.length ? decodeEntry(removed, at).previous : 0;
+        value = previous < value ? Math.max(0, previous) : 0;
+        changed = true;
+      }
+      slots[slot] = value;
+    }
+    return changed;
+  }
+
+  /** The slots as the header knows them: a write that failed before its header may have left newer ones in the file. */
+  async #readSlots({ file, header }: IndexFile): Promise<Int32Array> {
+    const slots = await readSlots(file, this.#shape);
+    const newest = this.#newest(slots, 0);
+    if (newest >= header.entryCount) await this.#leadBack(file, slots, header.entryCount, newest);
+    return slots;
   }
 
   /** The number of the first entry (from 1) at or beyond `physicalOffset`; entries follow the log. */
@@ -274,7 +291,7 @@ export class MessageIndex {
   /** Links staged entries into the file as far as it has room; gives how far it came. */
   async #link(target: IndexFile, from: number, end: number): Promise<number> {
     const { file } = target;
-    this.#slots ??= await readSlots(file, this.#shape);
+    this.#slots ??= await this.#readSlots(target);
     const slots = this.#slots;
     const header = { ...target.header };
     const dirty = new Uint8Array((this.#shape.slotsMax >> slotPageShift) + 1);
