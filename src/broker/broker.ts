@@ -99,7 +99,7 @@ export async function startBroker(env: Env, options: { config: BrokerConfig }): 
     undo.push(() => store.close());
 
     const state = `${config.storePathRootDir}/config`;
-    const ports = { disk, clock, log };
+    const ports = { disk, clock, timers, log };
     const topics = await Topics.open(
       {
         clusterName,

@@ -11,8 +11,8 @@ function inWorld(run: (open: () => Promise<ConsumerOffsets>, disk: Disk) => Prom
   return async () => {
     const world = new SimWorld({ seed: 1 });
     await world.run(async () => {
-      const { disk, clock, log } = world.node('broker').env;
-      await run(() => ConsumerOffsets.open(2, { disk, clock, log }, path), disk);
+      const { disk, clock, timers, log } = world.node('broker').env;
+      await run(() => ConsumerOffsets.open(2, { disk, clock, timers, log }, path), disk);
     });
   };
 }

@@ -1,7 +1,7 @@
 import { assert, type JsonValue, writeLooseJson } from '../common/mod.ts';
-import { type Clock, type Disk, type Log, StateFile } from '../io/mod.ts';
+import { type Clock, type Disk, type Log, StateFile, type Timers } from '../io/mod.ts';
 import { type DataVersion, firstVersion, readVersion, stepVersion } from './data-version.ts';
-import { asObject, fileBytes, readJsonState, tableText, unknownMembers } from './json-state.ts';
+import { asObject, fileBytes, readJsonState, unknownMembers } from './json-state.ts';
 
 /**
  * How far each group has consumed each queue (`config/consumerOffset.json`):
@@ -30,6 +30,7 @@ const progressMax = 1_000_000;
 export class ConsumerOffsets {
   readonly version: DataVersion;
   readonly #clock: Clock;
+  readonly #timers: Timers;
   readonly #log: Log;
   readonly #file: StateFile;
   readonly #versionStep: number;
@@ -41,9 +42,14 @@ export class ConsumerOffsets {
   /** Members of the file that this version does not know. */
   #unknown = '';
 
-  private constructor(versionStep: number, ports: { disk: Disk; clock: Clock; log: Log }, path: string) {
+  private constructor(
+    versionStep: number,
+    ports: { disk: Disk; clock: Clock; timers: Timers; log: Log },
+    path: string,
+  ) {
     this.#versionStep = versionStep;
     this.#clock = ports.clock;
+    this.#timers = ports.timers;
     this.#log = ports.log;
     this.version = firstVersion(ports.clock);
     this.#file = new StateFile(ports.disk, path, () => this.#encode(), { keepPrevious: true });
@@ -52,7 +58,7 @@ export class ConsumerOffsets {
   /** `versionStep`: commits until the data version is raised (RocketMQ: consumerOffsetUpdateVersionStep). */
   static async open(
     versionStep: number,
-    ports: { disk: Disk; clock: Clock; log: Log },
+    ports: { disk: Disk; clock: Clock; timers: Timers; log: Log },
     path: string,
   ): Promise<ConsumerOffsets> {
     const offsets = new ConsumerOffsets(versionStep, ports, path);
@@ -208,34 +214,48 @@ export class ConsumerOffsets {
     for (const topics of this.#groups.values()) yield* topics.values();
   }
 
-  #encode(): Uint8Array {
-    const committed: [string, string][] = [];
-    const pulled: [string, string][] = [];
-    const topicsByGroup = new Map<string, string[]>();
-    for (const progress of this.#all()) {
-      const { topic, group } = progress;
-      assert(!topic.includes('@'), 'a topic name has no @');
-      const key = `${topic}@${group}`;
-      if (progress.committed.size > 0) {
-        progress.committedJson ??= writeLooseJson(progress.committed);
-        committed.push([key, progress.committedJson]);
-        const topics = topicsByGroup.get(group);
-        if (topics === undefined) topicsByGroup.set(group, [topic]);
-        else topics.push(topic);
-      }
-      if (progress.pulled.size > 0) {
-        progress.pulledJson ??= writeLooseJson(progress.pulled);
-        pulled.push([key, progress.pulledJson]);
-      }
-    }
+  #encode(): Promise<Uint8Array> {
+    const all = [...this.#all()];
     return fileBytes(
       {
         dataVersion: writeLooseJson(this.version),
-        groupTopicMap: writeLooseJson(topicsByGroup),
-        offsetTable: tableText(committed),
-        pullOffsetTable: tableText(pulled),
+        groupTopicMap: topicsByGroup([...this.#groups.keys()], this),
+        offsetTable: committedRows(all),
+        pullOffsetTable: pulledRows(all),
       },
       this.#unknown,
+      this.#timers,
     );
   }
+}
+
+function* topicsByGroup(
+  groups: readonly string[],
+  offsets: Pick<ConsumerOffsets, 'topicsOf'>,
+): Iterable<[string, string]> {
+  for (const group of groups) {
+    const topics = offsets.topicsOf(group);
+    if (topics.length > 0) yield [group, writeLooseJson(topics)];
+  }
+}
+
+function* committedRows(all: readonly Progress[]): Iterable<[string, string]> {
+  for (const progress of all) {
+    if (progress.committed.size === 0) continue;
+    progress.committedJson ??= writeLooseJson(progress.committed);
+    yield [keyOf(progress), progress.committedJson];
+  }
+}
+
+function* pulledRows(all: readonly Progress[]): Iterable<[string, string]> {
+  for (const progress of all) {
+    if (progress.pulled.size === 0) continue;
+    progress.pulledJson ??= writeLooseJson(progress.pulled);
+    yield [keyOf(progress), progress.pulledJson];
+  }
+}
+
+function keyOf({ topic, group }: Progress): string {
+  assert(!topic.includes('@'), 'a topic name has no @');
+  return `${topic}@${group}`;
 }

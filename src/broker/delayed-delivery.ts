@@ -82,6 +82,7 @@ export class DelayedDelivery {
             ),
           },
           this.#unknown,
+          parts.timers,
         ),
       { keepPrevious: true },
     );

@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { StateFile } from '../io/mod.ts';
+import { type Env, StateFile } from '../io/mod.ts';
 import { SimWorld } from '../testing/mod.ts';
-import { fileBytes, readJsonState, tableText } from './json-state.ts';
+import { fileBytes, readJsonState } from './json-state.ts';
 
 const path = '/store/config/topics.json';
 
-function stateOf(generation: number): Uint8Array {
+function stateOf(generation: number, { timers }: Env): Promise<Uint8Array> {
   const row = (queues: number) => `{"perm":6,"readQueueNums":${queues},"topicName":"T"}`;
-  const table = tableText([
+  const table: [string, string][] = [
     ['T', row(generation)],
     ['U', row(8)],
-  ]);
-  return fileBytes({ dataVersion: `{"counter":${generation}}`, topicConfigTable: table }, '');
+  ];
+  return fileBytes({ dataVersion: `{"counter":${generation}}`, topicConfigTable: table }, '', timers);
 }
 
 /** Two saves, so that there is a generation before. */
@@ -21,11 +21,11 @@ async function withTwoGenerations(damage: (world: SimWorld, whole: Uint8Array) =
   await world.run(async () => {
     const { env } = world.node('broker');
     let generation = 1;
-    const file = new StateFile(env.disk, path, () => stateOf(generation), { keepPrevious: true });
+    const file = new StateFile(env.disk, path, () => stateOf(generation, env), { keepPrevious: true });
     await file.save();
     generation = 2;
     await file.save();
-    await damage(world, stateOf(2));
+    await damage(world, await stateOf(2, env));
   });
 }
 
@@ -64,7 +64,7 @@ test('a save after damage does not put the damaged file in the place of the good
     const node = world.node('broker');
     node.disk.poke(path, 0, Buffer.from('x'));
     await readJsonState(node.env.disk, path);
-    const next = new StateFile(node.env.disk, path, () => stateOf(3), { keepPrevious: true });
+    const next = new StateFile(node.env.disk, path, () => stateOf(3, node.env), { keepPrevious: true });
     const seen = new Set<unknown>();
     for (const operation of ['rename', 'sync directory'] as const) {
       node.disk.inject({ operation, code: 'EIO' });
@@ -73,3 +73,13 @@ test('a save after damage does not put the damaged file in the place of the good
     }
     assert.ok(!seen.has(undefined));
   }));
+
+test('tables are written a row a line, empty ones too, and what is unknown goes last', async () => {
+  const soon = (run: () => void) => void setImmediate(run);
+  const many = Array.from({ length: 10_000 }, (_, i): [string, string] => [`topic-${i}`, `{"perm":${i % 8}}`]);
+  const bytes = await fileBytes({ a: '1', empty: [], many, one: [['"', '{}']] }, '"x":2', { soon });
+  const text = Buffer.from(bytes).toString('utf8');
+  assert.ok(text.startsWith('{\n\t"a":1,\n\t"empty":{},\n\t"many":{\n\t\t"topic-0":{"perm":0},\n\t\t"topic-1"'));
+  assert.ok(text.endsWith('"topic-9999":{"perm":7}\n\t},\n\t"one":{\n\t\t"\\"":{}\n\t},\n\t"x":2\n}'));
+  assert.equal(Object.keys(JSON.parse(text).many).length, 10_000);
+});

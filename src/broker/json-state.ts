@@ -1,10 +1,11 @@
 import { JsonError, type JsonObject, type JsonValue, parseLooseJson, writeLooseJson } from '../common/mod.ts';
-import { type Disk, readStateFile } from '../io/mod.ts';
+import { type Disk, readStateFile, type Timers } from '../io/mod.ts';
+import { bytesInSlices, membersOf } from './slices.ts';
 
 /**
  * The broker's JSON files (`config/topics.json` and its kin), in RocketMQ's shape: an object whose big members are
- * tables. Tables are written one row a line, from texts that the rows keep, so that a file of 50,000 rows is joined and
- * not built anew.
+ * tables. Tables are written one row a line, from texts that the rows keep, and in slices, so that a file of 50,000 rows
+ * holds up nobody.
  */
 
 /**
@@ -43,13 +44,6 @@ export function asObject(json: JsonValue | undefined): JsonObject | undefined {
   return typeof json === 'object' && json !== null && !Array.isArray(json) ? json : undefined;
 }
 
-/** `{"key":text,…}`, one row a line. The values are JSON texts already. */
-export function tableText(rows: Iterable<readonly [key: string, json: string]>): string {
-  const lines: string[] = [];
-  for (const [key, json] of rows) lines.push(`\t\t${writeLooseJson(key)}:${json}`);
-  return lines.length === 0 ? '{}' : `{\n${lines.join(',\n')}\n\t}`;
-}
-
 /**
  * What an object holds that this version does not know: `"a":1,"b":2`, empty when there is nothing. It is written again
  * as it was, so that whichever broker opens the store next finds it.
@@ -64,9 +58,36 @@ export function withMembers(json: string, unknown: string | undefined): string {
   return unknown === undefined || unknown === '' ? json : `${json.slice(0, -1)},${unknown}}`;
 }
 
+/** A member of a file: a JSON text, or a table whose values are JSON texts, asked for as the file is written. */
+type Member = string | Iterable<readonly [key: string, json: string]>;
+
 /** The whole file; members in the order given, which is alphabetical in Java's files, then what we do not know. */
-export function fileBytes(members: Readonly<Record<string, string>>, unknown: string): Uint8Array {
-  const lines = Object.entries(members).map(([key, json]) => `\t${writeLooseJson(key)}:${json}`);
-  if (unknown !== '') lines.push(`\t${unknown}`);
-  return Buffer.from(`{\n${lines.join(',\n')}\n}`, 'utf8');
+export async function fileBytes(
+  members: Readonly<Record<string, Member>>,
+  unknown: string,
+  timers: Pick<Timers, 'soon'>,
+): Promise<Uint8Array> {
+  return Buffer.concat(await bytesInSlices(fileText(members, unknown), timers));
+}
+
+function* fileText(members: Readonly<Record<string, Member>>, unknown: string): Iterable<string> {
+  let separator = '{\n';
+  for (const [key, member] of Object.entries(members)) {
+    yield `${separator}\t${writeLooseJson(key)}:`;
+    separator = ',\n';
+    if (typeof member === 'string') yield member;
+    else yield* tableText(member);
+  }
+  if (unknown !== '') yield `${separator}\t${unknown}`;
+  yield '\n}';
+}
+
+/** One row a line. */
+function* tableText(rows: Iterable<readonly [key: string, json: string]>): Iterable<string> {
+  let isEmpty = true;
+  for (const member of membersOf(rows)) {
+    yield `${isEmpty ? '{' : ','}\n\t\t${member}`;
+    isEmpty = false;
+  }
+  yield isEmpty ? '{}' : '\n\t}';
 }

@@ -1,7 +1,7 @@
 import { crc32, writeLooseJson } from '../common/mod.ts';
 import type { Clock, Timers } from '../io/mod.ts';
 import { type DataVersion, stepVersion } from './data-version.ts';
-import { membersOf, textInSlices } from './slices.ts';
+import { bytesInSlices, listed, membersOf } from './slices.ts';
 import { configOf, type Topic } from './topic.ts';
 
 /** The body of one REGISTER_BROKER: some or all topics, and the version of the table that they are from. */
@@ -31,14 +31,13 @@ export async function registrationFrames(
   });
   const frames: RegistrationFrame[] = [];
   for (const { part, version: ownVersion } of parts) {
-    const pieces = await textInSlices(
+    const text = listed(
       `{"filterServerList":[],"topicConfigSerializeWrapper":{"dataVersion":${ownVersion},` +
         `"mappingDataVersion":${ownVersion},"topicConfigTable":{`,
       membersOf(rowsOf(part, brokerPermission)),
       '},"topicQueueMappingDetailMap":{},"topicQueueMappingInfoMap":{}}}',
-      ports.timers,
     );
-    const body = Buffer.concat(pieces);
+    const body = Buffer.concat(await bytesInSlices(text, ports.timers));
     frames.push({ body, bodyCrc32: crc32(body) & 0x7fff_ffff });
   }
   return frames;

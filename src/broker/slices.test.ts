@@ -1,42 +1,45 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { textInSlices } from './slices.ts';
+import { bytesInSlices, listed } from './slices.ts';
 
-async function written(count: number): Promise<{ text: string; turns: number; rowsBetween: number }> {
+const row = (i: number) => `"ä${i}${' '.repeat(95)}"`;
+
+async function written(count: number): Promise<{ text: string; turns: number; lengthBetween: number }> {
   let turns = 0;
-  let rows = 0;
-  let rowsBetween = 0;
+  let length = 0;
+  let lengthBetween = 0;
   const timers = {
     soon(run: () => void) {
       turns++;
-      rowsBetween = Math.max(rowsBetween, rows);
-      rows = 0;
+      lengthBetween = Math.max(lengthBetween, length);
+      length = 0;
       setImmediate(run);
     },
   };
   function* rowsOf(): Iterable<string> {
     for (let i = 0; i < count; i++) {
-      rows++;
-      yield `"ä${i}"`;
+      length += row(i).length;
+      yield row(i);
     }
   }
-  const pieces = await textInSlices('[', rowsOf(), ']', timers);
-  return { text: Buffer.concat(pieces).toString('utf8'), turns, rowsBetween };
+  const slices = await bytesInSlices(listed('[', rowsOf(), ']'), timers);
+  return { text: Buffer.concat(slices).toString('utf8'), turns, lengthBetween };
 }
 
 test('the text is whole, however many rows there are', async () => {
-  for (const count of [0, 1, 999, 1000, 1001, 2000, 5678]) {
+  for (const count of [0, 1, 1999, 2000, 2001, 5678]) {
     const { text } = await written(count);
     const rows: unknown = JSON.parse(text);
     assert.deepEqual(
       rows,
-      Array.from({ length: count }, (_, i) => `ä${i}`),
+      Array.from({ length: count }, (_, i) => JSON.parse(row(i))),
     );
   }
 });
 
-test('others have their turn after each thousand rows; a small table is written at once', async () => {
-  const { turns, rowsBetween } = await written(50_000);
-  assert.deepEqual([turns, rowsBetween], [50, 1000]);
-  assert.equal((await written(900)).turns, 0);
+test('others have their turn after some 200,000 characters; a small table is written at once', async () => {
+  const { turns, lengthBetween } = await written(50_000);
+  assert.ok(turns >= 25, `${turns}`);
+  assert.ok(lengthBetween < 201_000, `${lengthBetween}`);
+  assert.equal((await written(1_500)).turns, 0);
 });

@@ -2,34 +2,45 @@ import { writeLooseJson } from '../common/mod.ts';
 import type { Timers } from '../io/mod.ts';
 
 /**
- * Rows of a table that are written between two turns of the event loop: some milliseconds of work. All 50,000 of a large
- * broker at once would hold up every client for a tenth of a second.
+ * Large texts, written in slices: the tables of 50,000 topics at once would hold up every client for a tenth of a second.
+ * What is made between two turns of the event loop is about this long, a few milliseconds of work.
  */
-const rowsPerSlice = 1000;
+const sliceLength = 200_000;
 
 /**
- * The UTF-8 text `before` + the rows, separated by commas + `after`, in pieces. The rows are asked for as the text
- * grows: those that must agree with each other are taken from a copy.
+ * The UTF-8 bytes of the texts, one after the other. They are asked for as the work goes on: those that must agree with
+ * each other are made from a copy.
  */
-export async function textInSlices(
+export async function bytesInSlices(
+  texts: Iterable<string> | AsyncIterable<string>,
+  timers: Pick<Timers, 'soon'>,
+): Promise<Uint8Array[]> {
+  const slices: Uint8Array[] = [];
+  let slice = '';
+  for await (const text of texts) {
+    slice += text;
+    if (slice.length < sliceLength) continue;
+    slices.push(Buffer.from(slice, 'utf8'));
+    slice = '';
+    await new Promise<void>((resolve) => timers.soon(resolve));
+  }
+  slices.push(Buffer.from(slice, 'utf8'));
+  return slices;
+}
+
+/** `before`, the rows with commas between them, `after`. */
+export async function* listed(
   before: string,
   rows: Iterable<string> | AsyncIterable<string>,
   after: string,
-  timers: Pick<Timers, 'soon'>,
-): Promise<Uint8Array[]> {
-  const pieces: Uint8Array[] = [];
-  let text = before;
-  let count = 0;
+): AsyncIterable<string> {
+  yield before;
+  let separator = '';
   for await (const row of rows) {
-    if (count > 0) text += ',';
-    text += row;
-    if (++count % rowsPerSlice !== 0) continue;
-    pieces.push(Buffer.from(text, 'utf8'));
-    text = '';
-    await new Promise<void>((resolve) => timers.soon(resolve));
+    yield separator + row;
+    separator = ',';
   }
-  pieces.push(Buffer.from(text + after, 'utf8'));
-  return pieces;
+  yield after;
 }
 
 /** The members of an object whose values are JSON texts already. */

@@ -12,11 +12,11 @@ function inWorld(
   return async () => {
     const world = new SimWorld({ seed: 1 });
     await world.run(async () => {
-      const { disk, clock, log } = world.node('broker').env;
+      const { disk, clock, timers, log } = world.node('broker').env;
       const open = (rules: Partial<GroupRules> = {}) =>
         SubscriptionGroups.open(
           { autoCreateSubscriptionGroup: true, enableCreateSysGroup: true, ...rules },
-          { disk, clock, log },
+          { disk, clock, timers, log },
           path,
         );
       await run(open, disk);

@@ -1,9 +1,9 @@
 import { type JsonObject, type JsonValue, writeLooseJson } from '../common/mod.ts';
-import { type Clock, type Disk, type Log, StateFile } from '../io/mod.ts';
+import { type Clock, type Disk, type Log, StateFile, type Timers } from '../io/mod.ts';
 import { checkGroupName, systemGroupPrefix } from '../message/mod.ts';
 import type { Attributes } from './attributes.ts';
 import { type DataVersion, firstVersion, readVersion, stepVersion } from './data-version.ts';
-import { asObject, fileBytes, readJsonState, tableText, unknownMembers, withMembers } from './json-state.ts';
+import { asObject, fileBytes, readJsonState, unknownMembers, withMembers } from './json-state.ts';
 import { byKey } from './pages.ts';
 
 /** How one consumer group consumes (RocketMQ: SubscriptionGroupConfig). */
@@ -75,7 +75,7 @@ export class SubscriptionGroups {
   /** Group → topic → bits of what is forbidden. */
   readonly #forbidden = new Map<string, Map<string, number>>();
 
-  private constructor(rules: GroupRules, ports: { disk: Disk; clock: Clock; log: Log }, path: string) {
+  private constructor(rules: GroupRules, ports: { disk: Disk; clock: Clock; timers: Timers; log: Log }, path: string) {
     this.#rules = rules;
     this.#clock = ports.clock;
     this.#log = ports.log;
@@ -88,9 +88,10 @@ export class SubscriptionGroups {
           {
             dataVersion: writeLooseJson(this.version),
             forbiddenTable: writeLooseJson(this.#forbidden),
-            subscriptionGroupTable: tableText(this.#rows()),
+            subscriptionGroupTable: [...this.#rows()],
           },
           this.#unknown,
+          ports.timers,
         ),
       { keepPrevious: true },
     );
@@ -98,7 +99,7 @@ export class SubscriptionGroups {
 
   static async open(
     rules: GroupRules,
-    ports: { disk: Disk; clock: Clock; log: Log },
+    ports: { disk: Disk; clock: Clock; timers: Timers; log: Log },
     path: string,
   ): Promise<SubscriptionGroups> {
     const groups = new SubscriptionGroups(rules, ports, path);

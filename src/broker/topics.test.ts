@@ -30,11 +30,11 @@ function inWorld(run: (world: World) => Promise<void>) {
   return async () => {
     const world = new SimWorld({ seed: 1 });
     await world.run(async () => {
-      const { disk, clock, log } = world.node('broker').env;
+      const { disk, clock, timers, log } = world.node('broker').env;
       await run({
         disk,
         open: (changes = {}, refusal = () => undefined) =>
-          Topics.open({ ...rules, ...changes }, { disk, clock, log }, path, refusal),
+          Topics.open({ ...rules, ...changes }, { disk, clock, timers, log }, path, refusal),
         write: (file, text) => new StateFile(disk, file, () => Buffer.from(text)).save(),
       });
     });

@@ -1,8 +1,8 @@
 import { writeLooseJson } from '../common/mod.ts';
-import { type Clock, type Disk, type Log, StateFile } from '../io/mod.ts';
+import { type Clock, type Disk, type Log, StateFile, type Timers } from '../io/mod.ts';
 import { isStorableTopicName, isSystemTopic, Perm, SystemTopic } from '../message/mod.ts';
 import { type DataVersion, firstVersion, readVersion, stepVersion } from './data-version.ts';
-import { asObject, fileBytes, readJsonState, tableText, unknownMembers, withMembers } from './json-state.ts';
+import { asObject, fileBytes, readJsonState, unknownMembers, withMembers } from './json-state.ts';
 import { byKey } from './pages.ts';
 import {
   configOf,
@@ -38,7 +38,7 @@ export class Topics {
 
   private constructor(
     rules: TopicRules,
-    ports: { disk: Disk; clock: Clock; log: Log },
+    ports: { disk: Disk; clock: Clock; timers: Timers; log: Log },
     path: string,
     queueRefusal: (queueNums: number) => string | undefined,
   ) {
@@ -54,9 +54,10 @@ export class Topics {
         fileBytes(
           {
             dataVersion: writeLooseJson(this.version),
-            topicConfigTable: tableText(this.#rows()),
+            topicConfigTable: [...this.#rows()],
           },
           this.#unknown,
+          ports.timers,
         ),
       { keepPrevious: true },
     );
@@ -68,7 +69,7 @@ export class Topics {
    */
   static async open(
     rules: TopicRules,
-    ports: { disk: Disk; clock: Clock; log: Log },
+    ports: { disk: Disk; clock: Clock; timers: Timers; log: Log },
     path: string,
     queueRefusal: (queueNums: number) => string | undefined,
   ): Promise<Topics> {

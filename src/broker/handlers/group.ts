@@ -11,7 +11,7 @@ import { changeAttributes, groupAttributes } from '../attributes.ts';
 import type { Client, ClientRegistry } from '../client-registry.ts';
 import type { ConsumerOffsets } from '../consumer-offsets.ts';
 import { pageOf } from '../pages.ts';
-import { membersOf, textInSlices } from '../slices.ts';
+import { bytesInSlices, listed, membersOf } from '../slices.ts';
 import { readGroup, type SubscriptionGroups } from '../subscription-groups.ts';
 import type { Topics } from '../topics.ts';
 import { jsonBody, readBody } from './bodies.ts';
@@ -97,13 +97,12 @@ export function groupHandlers(parts: {
         : rows;
       const forbidden = groups.forbiddenJson(new Set(page.map(([name]) => name)));
       const fields = { totalGroupNum: groups.size };
-      const body = await textInSlices(
+      const text = listed(
         `{"dataVersion":${writeLooseJson(groups.version)},"forbiddenTable":${forbidden},"subscriptionGroupTable":{`,
         membersOf(page),
         '}}',
-        timers,
       );
-      return { fields, body };
+      return { fields, body: await bytesInSlices(text, timers) };
     },
 
     getSubscriptiongroupConfig({ group: name }) {
@@ -139,8 +138,8 @@ export function groupHandlers(parts: {
 
     async getConsumeStats({ consumerGroup, topic, topicList }) {
       const names = topicsToReport(consumerGroup, topic, topicList);
-      const rows = progressOf(consumerGroup, names);
-      return { body: await textInSlices('{"consumeTps":0,"offsetTable":{', rows, '}}', timers) };
+      const text = listed('{"consumeTps":0,"offsetTable":{', progressOf(consumerGroup, names), '}}');
+      return { body: await bytesInSlices(text, timers) };
     },
 
     queryTopicConsumeByWho({ topic }) {

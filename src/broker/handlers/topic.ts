@@ -7,7 +7,7 @@ import type { MessageStore } from '../../store/mod.ts';
 import { changeAttributes, parseAttributeChanges, topicAttributes } from '../attributes.ts';
 import type { ConsumerOffsets } from '../consumer-offsets.ts';
 import { pageOf } from '../pages.ts';
-import { membersOf, textInSlices } from '../slices.ts';
+import { bytesInSlices, listed, membersOf } from '../slices.ts';
 import { configOf, type Topic, type TopicConfig } from '../topic.ts';
 import type { Topics } from '../topics.ts';
 
@@ -130,13 +130,12 @@ export function topicHandlers(parts: {
         : rows;
       const version = writeLooseJson(topics.version);
       const fields = { totalTopicNum: topics.size };
-      const body = await textInSlices(
+      const text = listed(
         `{"dataVersion":${version},"mappingDataVersion":${version},"topicConfigTable":{`,
         membersOf(page),
         '},"topicQueueMappingDetailMap":{},"topicQueueMappingInfoMap":{}}',
-        timers,
       );
-      return { fields, body };
+      return { fields, body: await bytesInSlices(text, timers) };
     },
 
     getTopicConfig({ topic: name }) {
@@ -150,7 +149,8 @@ export function topicHandlers(parts: {
     async getTopicStatsInfo({ topic: name }) {
       const topic = topics.get(name);
       if (topic === undefined) throw new ResponseError(ResponseCode.TOPIC_NOT_EXIST, `topic[${name}] not exist`);
-      return { body: await textInSlices('{"offsetTable":{', statsOf(topic), '},"topicPutTps":0}', timers) };
+      const text = listed('{"offsetTable":{', statsOf(topic), '},"topicPutTps":0}');
+      return { body: await bytesInSlices(text, timers) };
     },
   };
 }
