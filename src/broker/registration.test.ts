@@ -285,6 +285,9 @@ test(
         versions,
       );
       assert.equal(tries.at(-1)?.topics.T, 6);
+      // A name server takes nothing from a version that it has.
+      const byVersion = new Map(tries.map(({ version, topics: { T } }) => [version, T]));
+      for (const { version, topics: told } of tries) assert.equal(told.T, byVersion.get(version), `version ${version}`);
     },
     { namesrvAddr: 'one:9876', registerNameServerPeriod: 60_000 },
   ),
