@@ -4,7 +4,7 @@ import { checkGroupName, systemGroupPrefix } from '../message/mod.ts';
 import type { Attributes } from './attributes.ts';
 import { type DataVersion, firstVersion, readVersion, stepVersion } from './data-version.ts';
 import { asObject, fileBytes, readJsonState, unknownMembers, withMembers } from './json-state.ts';
-import { byKey } from './pages.ts';
+import { SortedNames } from './sorted-names.ts';
 
 /** How one consumer group consumes (RocketMQ: SubscriptionGroupConfig). */
 export interface SubscriptionGroup {
@@ -70,8 +70,7 @@ export class SubscriptionGroups {
   /** Members of the file, and of rows by name, that this version does not know. */
   #unknown = '';
   readonly #unknownInRows = new Map<string, string>();
-  /** Until something changes. */
-  #sorted: (readonly [string, string])[] | undefined;
+  readonly #names = new SortedNames();
   /** Group → topic → bits of what is forbidden. */
   readonly #forbidden = new Map<string, Map<string, number>>();
 
@@ -132,9 +131,8 @@ export class SubscriptionGroups {
   }
 
   /** Names with their JSON texts, in order of the names. */
-  sortedRows(): readonly (readonly [name: string, json: string])[] {
-    this.#sorted ??= [...this.#rows()].sort(byKey);
-    return this.#sorted;
+  sortedRows(from = 0, to = this.size): (readonly [name: string, json: string])[] {
+    return this.#names.slice(from, to).map((name) => [name, this.#jsonOf(name)]);
   }
 
   /** The group; created with defaults at its first use, where that is allowed (RocketMQ: findSubscriptionGroupConfig). */
@@ -182,8 +180,8 @@ export class SubscriptionGroups {
   async delete(name: string): Promise<void> {
     this.#forbidden.delete(name);
     if (!this.#groups.delete(name)) return;
+    this.#names.delete(name);
     this.#unknownInRows.delete(name);
-    this.#sorted = undefined;
     this.#log.info('broker.group-deleted', { group: name }, `deleted consumer group ${name}`);
     stepVersion(this.version, this.#clock);
     await this.#file.save();
@@ -199,12 +197,16 @@ export class SubscriptionGroups {
   }
 
   *#rows(): Iterable<readonly [name: string, json: string]> {
-    for (const [name, { json }] of this.#groups) yield [name, withMembers(json, this.#unknownInRows.get(name))];
+    for (const name of this.#groups.keys()) yield [name, this.#jsonOf(name)];
+  }
+
+  #jsonOf(name: string): string {
+    return withMembers(this.#groups.get(name)?.json ?? '', this.#unknownInRows.get(name));
   }
 
   #put(group: SubscriptionGroup): void {
+    if (!this.#groups.has(group.groupName)) this.#names.add(group.groupName);
     this.#groups.set(group.groupName, { group, json: writeLooseJson(group) });
-    this.#sorted = undefined;
   }
 
   #saveSoon(): void {

@@ -3,7 +3,7 @@ import { type Clock, type Disk, type Log, StateFile, type Timers } from '../io/m
 import { isStorableTopicName, isSystemTopic, Perm, SystemTopic } from '../message/mod.ts';
 import { type DataVersion, firstVersion, readVersion, stepVersion } from './data-version.ts';
 import { asObject, fileBytes, readJsonState, unknownMembers, withMembers } from './json-state.ts';
-import { byKey } from './pages.ts';
+import { SortedNames } from './sorted-names.ts';
 import {
   configOf,
   plainTopic,
@@ -32,8 +32,7 @@ export class Topics {
   /** Members of the file, and of rows by name, that this version does not know. */
   #unknown = '';
   readonly #unknownInRows = new Map<string, string>();
-  /** Until something changes. */
-  #sorted: (readonly [string, string])[] | undefined;
+  readonly #names = new SortedNames();
   #changed: (topics: readonly Topic[]) => void = () => {};
 
   private constructor(
@@ -109,9 +108,8 @@ export class Topics {
   }
 
   /** Names with their JSON texts, in order of the names. */
-  sortedRows(): readonly (readonly [name: string, json: string])[] {
-    this.#sorted ??= [...this.#rows()].sort(byKey);
-    return this.#sorted;
+  sortedRows(from = 0, to = this.size): (readonly [name: string, json: string])[] {
+    return this.#names.slice(from, to).map((name) => [name, this.#jsonOf(name)]);
   }
 
   /** Of all brokers, and this one's own: those named after the broker and its cluster. */
@@ -189,8 +187,8 @@ export class Topics {
   /** Resolves when it is gone from disk. The name servers are told by whoever deletes. */
   async delete(name: string): Promise<void> {
     if (!this.#topics.delete(name)) return;
+    this.#names.delete(name);
     this.#unknownInRows.delete(name);
-    this.#sorted = undefined;
     this.#log.info('broker.topic-deleted', { topic: name }, `deleted topic ${name}`);
     stepVersion(this.version, this.#clock);
     await this.#file.save();
@@ -211,17 +209,20 @@ export class Topics {
     return changed;
   }
 
-  /** In order of creation: sorting tens of thousands for each change of the file would be felt. */
+  /** In order of creation. */
   *#rows(): Iterable<readonly [name: string, json: string]> {
-    for (const { topicName, json } of this.#topics.values()) {
-      yield [topicName, withMembers(json, this.#unknownInRows.get(topicName))];
-    }
+    for (const name of this.#topics.keys()) yield [name, this.#jsonOf(name)];
+  }
+
+  #jsonOf(name: string): string {
+    return withMembers(this.#topics.get(name)?.json ?? '', this.#unknownInRows.get(name));
   }
 
   #put(config: TopicConfig): Topic {
-    const topic = topicOf(config, this.#topics.get(config.topicName)?.counters);
+    const known = this.#topics.get(config.topicName);
+    if (known === undefined) this.#names.add(config.topicName);
+    const topic = topicOf(config, known?.counters);
     this.#topics.set(config.topicName, topic);
-    this.#sorted = undefined;
     return topic;
   }
 }

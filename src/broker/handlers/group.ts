@@ -84,17 +84,9 @@ export function groupHandlers(parts: {
 
     async getAllSubscriptiongroupConfig(header, _body, _call, extra) {
       const paged = config.enableSplitMetadata && ['dataVersion', 'groupSeq', 'maxGroupNum'].some((n) => extra.has(n));
-      const rows = groups.sortedRows();
       const page = paged
-        ? pageOf(
-            rows,
-            groups.version,
-            header.dataVersion,
-            header.groupSeq,
-            header.maxGroupNum,
-            config.splitMetadataSize,
-          )
-        : rows;
+        ? pageOf(groups, header.dataVersion, header.groupSeq, header.maxGroupNum, config.splitMetadataSize)
+        : groups.sortedRows();
       const forbidden = groups.forbiddenJson(new Set(page.map(([name]) => name)));
       const fields = { totalGroupNum: groups.size };
       const text = listed(

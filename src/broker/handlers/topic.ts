@@ -117,17 +117,9 @@ export function topicHandlers(parts: {
 
     async getAllTopicConfig(header, _body, _call, extra) {
       const paged = config.enableSplitMetadata && ['dataVersion', 'topicSeq', 'maxTopicNum'].some((n) => extra.has(n));
-      const rows = topics.sortedRows();
       const page = paged
-        ? pageOf(
-            rows,
-            topics.version,
-            header.dataVersion,
-            header.topicSeq,
-            header.maxTopicNum,
-            config.splitMetadataSize,
-          )
-        : rows;
+        ? pageOf(topics, header.dataVersion, header.topicSeq, header.maxTopicNum, config.splitMetadataSize)
+        : topics.sortedRows();
       const version = writeLooseJson(topics.version);
       const fields = { totalTopicNum: topics.size };
       const text = listed(
