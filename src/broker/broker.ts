@@ -1,5 +1,5 @@
 import type { Endpoint, Env } from '../io/mod.ts';
-import { createUniqueKeys, offsetMessageIds, parseDelayLevels } from '../message/mod.ts';
+import { createUniqueKeys, OffsetMessageIds, parseDelayLevels } from '../message/mod.ts';
 import {
   createRemotingClient,
   type RemotingServer,
@@ -85,7 +85,7 @@ export async function startBroker(env: Env, options: { config: BrokerConfig }): 
     const address = await findAdvertisedAddress(config.brokerIP1, config.bindAddress, { host, network });
     const listen = await endpointOf(env, config);
     reportDescriptors(env);
-    const messageId = offsetMessageIds(address.ip, listen.port);
+    const messageIds = new OffsetMessageIds(address.ip, listen.port);
 
     const store: MessageStore = await openStore({
       disk,
@@ -166,7 +166,7 @@ export async function startBroker(env: Env, options: { config: BrokerConfig }): 
           locks,
           counters,
           uniqueKeys,
-          messageId,
+          messageIds,
           clock,
           random,
           config,
@@ -175,7 +175,7 @@ export async function startBroker(env: Env, options: { config: BrokerConfig }): 
         ...offsetHandlers({ store, topics, groups, offsets }),
         ...clientHandlers({ registry, topics, groups, log, config }),
         ...lockHandlers(locks),
-        ...sendBackHandlers({ store, writer, topics, groups, counters, messageId, random, config }),
+        ...sendBackHandlers({ store, writer, topics, groups, counters, messageIds, random, config }),
         ...topicHandlers({ store, topics, offsets, timers, brokerName, config }),
         ...groupHandlers({ store, topics, groups, registry, offsets, timers, brokerName, config }),
         ...queryHandlers({ store, config }),

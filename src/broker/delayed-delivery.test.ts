@@ -24,9 +24,9 @@ function record(queueOffset: number, body: string, storeTimestampMs: number, pro
     recordSize({
       bornIp: ip,
       storeIp: ip,
-      bodyLength: parts.body.length,
-      topicLength: parts.topic.length,
-      propertiesLength: parts.properties.length,
+      body: parts.body,
+      topic: parts.topic,
+      properties: parts.properties,
     }),
   );
   encodeRecord(bytes, 0, {

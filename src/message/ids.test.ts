@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Random } from '../io/mod.ts';
-import { createUniqueKeys, offsetMessageId, offsetMessageIds, parseOffsetMessageId } from './mod.ts';
+import { createUniqueKeys, OffsetMessageIds, offsetMessageId, parseOffsetMessageId } from './mod.ts';
 
 const fixedRandom: Random = {
   below: () => 0xfffe,
@@ -67,9 +67,9 @@ test('ids with impossible parts are refused', () => {
 });
 
 test('a message id is made digit by digit as it is read, at any offset', () => {
-  const idOf = offsetMessageIds(Uint8Array.of(10, 0, 0, 1), 10911);
+  const ids = new OffsetMessageIds(Uint8Array.of(10, 0, 0, 1), 10911);
   for (const offset of [0, 1, 0xabc, 0xffff_ffff, 0x1_0000_0000, 0x1f_ffff_ffff_ffff, 7, 0xfedc_ba98]) {
-    const id = idOf(offset);
+    const id = ids.at(offset).toString();
     assert.equal(id, `0A00000100002A9F${offset.toString(16).toUpperCase().padStart(16, '0')}`);
     assert.equal(parseOffsetMessageId(id)?.physicalOffset, offset);
   }

@@ -17,7 +17,7 @@ export {
   systemTopicPrefix,
   topicsClosedToSend,
 } from './names.ts';
-export { offsetMessageId, offsetMessageIds, parseOffsetMessageId } from './offset-message-id.ts';
+export { OffsetMessageIds, offsetMessageId, parseOffsetMessageId } from './offset-message-id.ts';
 export { decodeProperties, encodeProperties } from './properties.ts';
 export { PropertyName } from './property-name.ts';
 export type { RecordCheck, RecordFields, StoredMessage } from './record.ts';

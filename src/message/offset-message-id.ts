@@ -6,34 +6,59 @@ import { assert, readI64 } from '../common/mod.ts';
  *     ip (4 or 16)   i32 port   i64 physical offset
  */
 export function offsetMessageId(ip: Uint8Array, port: number, physicalOffset: number): string {
-  return offsetMessageIds(ip, port)(physicalOffset);
+  return new OffsetMessageIds(ip, port).at(physicalOffset).toString();
 }
 
-/** For a broker, which makes one for each message: everything but the offset's lower half is made once. */
-export function offsetMessageIds(ip: Uint8Array, port: number): (physicalOffset: number) => string {
-  const head = Buffer.alloc(ip.length + 4);
-  head.set(ip, 0);
-  head.writeInt32BE(port, ip.length);
-  const host = head.toString('hex').toUpperCase();
-  let upper = -1;
-  let prefix = '';
-  return (physicalOffset) => {
+/** For a broker, which makes one for each message: the id of the message at the offset given last, as text that writes itself. */
+export class OffsetMessageIds {
+  /** Of the text, in bytes. */
+  readonly size: number;
+  readonly #text: Buffer;
+  #upper = 0;
+  #lower = 0;
+
+  constructor(ip: Uint8Array, port: number) {
+    const id = Buffer.alloc(ip.length + 12);
+    id.set(ip, 0);
+    id.writeInt32BE(port, ip.length);
+    this.#text = Buffer.from(id.toString('hex').toUpperCase(), 'latin1');
+    this.size = this.#text.length;
+  }
+
+  at(physicalOffset: number): this {
     assert(
       Number.isSafeInteger(physicalOffset) && physicalOffset >= 0,
       'a physical offset is a safe integer from 0 on',
     );
-    const upperNow = Math.floor(physicalOffset / 0x1_0000_0000);
-    if (upperNow !== upper) {
-      upper = upperNow;
-      prefix = host + upper.toString(16).toUpperCase().padStart(8, '0');
+    this.#lower = physicalOffset >>> 0;
+    const upper = Math.floor(physicalOffset / 0x1_0000_0000);
+    if (upper !== this.#upper) {
+      this.#upper = upper;
+      writeHex(this.#text, this.size - 16, upper);
     }
-    const lower = physicalOffset >>> 0;
-    const high = hexOfByte[lower >>> 24] + hexOfByte[(lower >>> 16) & 0xff];
-    return prefix + (high + (hexOfByte[(lower >>> 8) & 0xff] + hexOfByte[lower & 0xff]));
-  };
+    return this;
+  }
+
+  write(target: Uint8Array, at: number): void {
+    const text = this.#text;
+    const lowerAt = this.size - 8;
+    for (let i = 0; i < lowerAt; i++) target[at + i] = text[i];
+    writeHex(target, at + lowerAt, this.#lower);
+  }
+
+  toString(): string {
+    const bytes = Buffer.alloc(this.size);
+    this.write(bytes, 0);
+    return bytes.toString('latin1');
+  }
 }
 
-const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).toUpperCase().padStart(2, '0'));
+const hexDigits = Buffer.from('0123456789ABCDEF', 'latin1');
+
+/** Eight digits. */
+function writeHex(target: Uint8Array, at: number, value: number): void {
+  for (let i = 0; i < 8; i++) target[at + i] = hexDigits[(value >>> (28 - 4 * i)) & 15];
+}
 
 /** Undefined when the text is no such id. */
 export function parseOffsetMessageId(

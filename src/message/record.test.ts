@@ -61,14 +61,7 @@ const helloHex = [
 ].join('');
 
 function encode(fields: RecordFields): Uint8Array {
-  const { bornIp, storeIp } = fields;
-  const size = recordSize({
-    bornIp,
-    storeIp,
-    bodyLength: fields.body.length,
-    topicLength: fields.topic.length,
-    propertiesLength: fields.properties.length,
-  });
+  const size = recordSize(fields);
   const bytes = new Uint8Array(size);
   assert.equal(encodeRecord(bytes, 0, fields), size);
   return bytes;

@@ -72,24 +72,14 @@ export interface StoredMessage extends Omit<RecordFields, 'topic'> {
   topic: string;
 }
 
-export function recordSize(parts: {
-  bornIp: Uint8Array;
-  storeIp: Uint8Array;
-  bodyLength: number;
-  topicLength: number;
-  propertiesLength: number;
-}): number {
-  return (
-    sizeMin -
-    8 +
-    parts.bornIp.length +
-    parts.storeIp.length +
-    parts.bodyLength +
-    (parts.topicLength > topicLengthMaxV1 ? 1 : 0) +
-    parts.topicLength +
-    parts.propertiesLength
-  );
+export function recordSize({ bornIp, storeIp, body, topic, properties }: SizedFields): number {
+  const ips = bornIp.length + storeIp.length;
+  const v2 = topic.length > topicLengthMaxV1 ? 1 : 0;
+  return sizeMin - 8 + ips + body.length + v2 + topic.length + properties.length;
 }
+
+/** The fields whose size differs from record to record. */
+type SizedFields = Pick<RecordFields, 'bornIp' | 'storeIp' | 'body' | 'topic' | 'properties'>;
 
 /** Writes the record at `at` and gives its size. The caller has checked limits and room. */
 export function encodeRecord(target: Uint8Array, at: number, fields: RecordFields): number {
@@ -98,8 +88,7 @@ export function encodeRecord(target: Uint8Array, at: number, fields: RecordField
   assert(storeIp.length === 4 || storeIp.length === 16, 'a store host has 4 or 16 bytes');
   assert(topic.length <= 0x7fff && properties.length <= 0x7fff, 'topic and properties fit their length fields');
   const v2 = topic.length > topicLengthMaxV1;
-  const size =
-    sizeMin - 8 + bornIp.length + storeIp.length + body.length + (v2 ? 1 : 0) + topic.length + properties.length;
+  const size = recordSize(fields);
   assert(at >= 0 && at + size <= target.length, 'a record is written inside its buffer');
 
   writeI32(target, at, size);

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Connection } from '../io/mod.ts';
+import type { WrittenText } from './field-values.ts';
 import { frameKind, writeFrame } from './frame-writer.ts';
 import { Flag } from './header.ts';
 import { BlockPool, Outbox } from './outbox.ts';
-import { preparedCommand } from './rows.ts';
+import { preparedCommand, valuesOf } from './rows.ts';
 
 const kinds = [frameKind(Flag.RESPONSE, 'JAVA'), frameKind(Flag.RESPONSE, 'OTHER')];
 const extras = [undefined, { MSG_REGION: 'DefaultRegion', TRACE_ON: 'true' }, { a: '"\n' }];
@@ -13,7 +14,12 @@ const extras = [undefined, { MSG_REGION: 'DefaultRegion', TRACE_ON: 'true' }, { 
 interface Answer {
   kind: 0 | 1;
   opaque: number;
-  values: { msgId?: string | undefined; queueId?: number | undefined; queueOffset?: number; transactionId?: string };
+  values: {
+    msgId?: string | WrittenText | undefined;
+    queueId?: number | undefined;
+    queueOffset?: number;
+    transactionId?: string;
+  };
   extra: 0 | 1 | 2;
 }
 
@@ -28,15 +34,8 @@ function written(answers: readonly Answer[]): { text: string; header: Record<str
   } as unknown as Connection;
   for (const { kind, opaque, values, extra } of answers) {
     const head = { kind: kinds[kind], serialization: 0, code: 0, opaque, remark: undefined };
-    writeFrame(
-      outbox,
-      head,
-      preparedCommand('sendMessageV2').responseHeader,
-      values,
-      extras[extra],
-      undefined,
-      undefined,
-    );
+    const { responseHeader } = preparedCommand('sendMessageV2');
+    writeFrame(outbox, head, responseHeader, valuesOf(responseHeader, values), extras[extra], undefined, undefined);
   }
   outbox.flush(connection);
   const bytes = Buffer.concat(chunks);
@@ -56,6 +55,11 @@ function fieldsOf({ values, extra }: Answer): Record<string, string> {
 
 test('whatever was answered before, an answer holds its own values and nothing of the last one', () => {
   const text = fc.oneof(fc.constantFrom('', 'A', 'B', '"', 'ü', 'a\\b'), fc.string({ maxLength: 3 }));
+  const selfWritten: fc.Arbitrary<WrittenText> = fc.stringMatching(/^[0-9A-F]{1,3}$/).map((digits) => ({
+    size: digits.length,
+    write: (target, at) => target.set(Buffer.from(digits), at),
+    toString: () => digits,
+  }));
   const number = fc.oneof(
     fc.constantFrom(0, 9, 10, 99, 2 ** 31 - 1, 2 ** 31, 2 ** 53 - 1, -1),
     fc.integer({ min: 0, max: 1000 }),
@@ -65,7 +69,7 @@ test('whatever was answered before, an answer holds its own values and nothing o
     kind: fc.constantFrom(0, 1),
     opaque: fc.oneof(fc.integer({ min: 0, max: 99 }), fc.integer()),
     values: fc.record(
-      { msgId: text, queueId: fc.integer(), queueOffset: number, transactionId: text },
+      { msgId: fc.oneof(text, selfWritten), queueId: fc.integer(), queueOffset: number, transactionId: text },
       { requiredKeys: [] },
     ),
     extra: fc.constantFrom(0, 1, 2),

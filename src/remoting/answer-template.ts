@@ -9,18 +9,13 @@
  * of another shape is written piece by piece (frame-writer.ts) and takes the place of the one before.
  */
 import { digitCount, writeDigits } from './digits.ts';
+import type { FieldValue, FieldValues } from './field-values.ts';
 
-type Values = Readonly<Record<string, unknown>>;
 type Extra = Readonly<Record<string, string>>;
 
-interface Field {
-  readonly name: string;
-  /** What announces it: `"wire":"`. */
-  readonly jsonKey: Buffer;
-}
-
 export class AnswerTemplate {
-  readonly #fields: readonly Field[];
+  /** The size of what announces each field: `"wire":"`. */
+  readonly #keySizes: readonly number[];
   #bytes: Buffer | undefined;
   /** What precedes and follows the values. */
   #kind: object | undefined;
@@ -31,10 +26,10 @@ export class AnswerTemplate {
   #opaqueAt = 0;
   #opaqueSize = 0;
 
-  constructor(fields: readonly Field[]) {
-    this.#fields = fields;
-    this.#at = fields.map(() => 0);
-    this.#sizes = fields.map(() => 0);
+  constructor(keySizes: readonly number[]) {
+    this.#keySizes = keySizes;
+    this.#at = keySizes.map(() => 0);
+    this.#sizes = keySizes.map(() => 0);
   }
 
   /** Of the header that is kept; 0 when there is none. */
@@ -46,21 +41,31 @@ export class AnswerTemplate {
    * Writes the header at `at`, where `size` bytes are free. False when this answer is of another shape: what was
    * written then is to be written over.
    */
-  write(block: Buffer, at: number, kind: object, opaque: number, values: Values, extra: Extra | undefined): boolean {
+  write(
+    block: Buffer,
+    at: number,
+    kind: object,
+    opaque: number,
+    values: FieldValues,
+    extra: Extra | undefined,
+  ): boolean {
     const bytes = this.#bytes;
     if (bytes === undefined || kind !== this.#kind || extra !== this.#extra) return false;
     if (opaque < 0 || digitCount(opaque) !== this.#opaqueSize) return false;
     block.set(bytes, at);
-    for (let i = 0; i < this.#fields.length; i++) {
-      const value = values[this.#fields[i].name];
+    for (let i = 0; i < this.#keySizes.length; i++) {
+      const value = values[i];
       const size = this.#sizes[i];
       const place = at + this.#at[i];
-      if (typeof value === 'string') {
+      if (value === undefined) {
+        if (size !== 0) return false;
+      } else if (typeof value === 'string') {
         if (value === '' || value.length !== size || !writePlainText(block, place, value)) return false;
       } else if (typeof value === 'number') {
         if (!isPlainNumber(value) || digitCount(value) !== size) return false;
         writeDigits(block, place, value, size);
-      } else if (value !== undefined || size !== 0) return false;
+      } else if (typeof value === 'object' && value.size === size) value.write(block, place);
+      else return false;
     }
     writeDigits(block, at + this.#opaqueAt, opaque, this.#opaqueSize);
     return true;
@@ -74,20 +79,20 @@ export class AnswerTemplate {
     header: Buffer,
     kind: object,
     opaque: number,
-    values: Values,
+    values: FieldValues,
     extra: Extra | undefined,
     fieldsAt: number,
     opaqueEnd: number,
   ): void {
     this.#bytes = undefined;
     let at = fieldsAt;
-    for (const [i, { name, jsonKey }] of this.#fields.entries()) {
-      const value = values[name];
+    for (const [i, keySize] of this.#keySizes.entries()) {
+      const value = values[i];
       this.#sizes[i] = 0;
       if (value === undefined) continue;
       const size = plainSize(value);
       if (size === 0) return;
-      at += jsonKey.length;
+      at += keySize;
       this.#at[i] = at;
       this.#sizes[i] = size;
       at += size + betweenSize;
@@ -113,8 +118,9 @@ function isPlainUnit(unit: number): boolean {
 }
 
 /** The bytes that the value takes as it is; 0 for a value that is not usual. */
-function plainSize(value: unknown): number {
+function plainSize(value: FieldValue): number {
   if (typeof value === 'number') return isPlainNumber(value) ? digitCount(value) : 0;
+  if (typeof value === 'object') return value.size;
   if (typeof value !== 'string') return 0;
   for (let i = 0; i < value.length; i++) if (!isPlainUnit(value.charCodeAt(i))) return 0;
   return value.length;

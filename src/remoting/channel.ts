@@ -21,7 +21,7 @@ import type { HeaderScanner } from './header-scanner.ts';
 import { goAwayAfterVersion } from './languages.ts';
 import type { RemotingLimits } from './limits.ts';
 import { type BlockPool, Outbox } from './outbox.ts';
-import { type PreparedCommand, preparedCommand, readRequestFields, readResponseFields } from './rows.ts';
+import { type PreparedCommand, preparedCommand, readRequestFields, readResponseFields, valuesOf } from './rows.ts';
 
 /** Output of one turn is handed over early when it passes this, so that back-pressure is felt within the turn. */
 const flushEarlySize = 1_048_576;
@@ -543,11 +543,12 @@ export class Channel implements Peer {
   #writeAnswer(serialization: number, opaque: number, command: PreparedCommand | undefined, reply: AnyReply): void {
     const code = reply.code ?? 0;
     this.#hub.counters.countResponse(code);
+    const responseHeader = command === undefined ? noFields : command.responseHeader;
     writeFrame(
       this.#outbox,
       { kind: answerKind, serialization, code, opaque, remark: reply.remark },
-      command?.responseHeader ?? noFields,
-      reply.fields,
+      responseHeader,
+      reply.values ?? (reply.fields === undefined ? undefined : valuesOf(responseHeader, reply.fields)),
       reply.extra,
       reply.body,
       reply.taken,
@@ -567,7 +568,7 @@ export class Channel implements Peer {
       this.#outbox,
       { kind, serialization: Serialization.JSON, code: command.row.code, opaque, remark: undefined },
       command.requestHeader,
-      header,
+      valuesOf(command.requestHeader, header),
       extra,
       body,
       undefined,

@@ -1,6 +1,7 @@
 /** Which handler answers which request code, at a server's main or VIP entrance or at a client. */
 import { ResponseCode } from './codes.ts';
 import type { CommandName, Role } from './commands.ts';
+import type { FieldValues } from './field-values.ts';
 import type { HeaderView, PartialHandlers } from './handler.ts';
 import { HotRow } from './hot-row.ts';
 import { type PreparedCommand, preparedByCode, preparedCommand } from './rows.ts';
@@ -10,6 +11,7 @@ export interface AnyReply {
   readonly code?: number;
   readonly remark?: string | undefined;
   readonly fields?: Readonly<Record<string, unknown>>;
+  readonly values?: FieldValues | undefined;
   readonly extra?: Readonly<Record<string, string>> | undefined;
   readonly body?: Uint8Array | readonly Uint8Array[] | undefined;
   readonly taken?: (() => void) | undefined;

@@ -5,6 +5,7 @@
 import { assert } from '../common/mod.ts';
 import { AnswerTemplate } from './answer-template.ts';
 import { digitCount, writeDigits } from './digits.ts';
+import type { FieldValues } from './field-values.ts';
 import { lengthSize, prefixSize, Serialization } from './frame.ts';
 import { binaryFixedSize } from './header-binary.ts';
 import { languageNames, versionCode } from './languages.ts';
@@ -34,7 +35,6 @@ interface FrameHead {
   readonly remark: string | undefined;
 }
 
-type Values = Readonly<Record<string, unknown>>;
 type Extra = Readonly<Record<string, string>>;
 
 function ascii(text: string): Buffer {
@@ -58,17 +58,16 @@ const longPiece = 24;
 /** A header without fields of its own. */
 export const noFields: PreparedHeader = {
   fields: [],
-  texts: [],
   sizeWithoutTexts: 0,
   template: new AnswerTemplate([]),
 };
 
-/** Queues a frame. `values` are read by the names of the header's fields; undefined ones are left out. */
+/** Queues a frame. `values` stand in the order of the header's fields. */
 export function writeFrame(
   outbox: Outbox,
   head: FrameHead,
   header: PreparedHeader,
-  values: Values | undefined,
+  values: FieldValues | undefined,
   extra: Extra | undefined,
   body: Body | undefined,
   taken: (() => void) | undefined,
@@ -92,7 +91,7 @@ function writeSuccess(
   outbox: Outbox,
   head: FrameHead,
   header: PreparedHeader,
-  values: Values,
+  values: FieldValues,
   extra: Extra | undefined,
   body: Body | undefined,
   taken: (() => void) | undefined,
@@ -135,15 +134,16 @@ function finish(
 function headerSizeBound(
   head: FrameHead,
   header: PreparedHeader,
-  values: Values | undefined,
+  values: FieldValues | undefined,
   extra: Extra | undefined,
 ): number {
   let size = prefixSize + jsonFixedMax + header.sizeWithoutTexts;
   if (head.remark !== undefined) size += 6 * head.remark.length;
   if (values !== undefined) {
-    for (let i = 0; i < header.texts.length; i++) {
-      const text = values[header.texts[i].name] as string | undefined;
-      if (text !== undefined) size += 6 * text.length;
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i];
+      if (typeof value === 'string') size += 6 * value.length;
+      else if (typeof value === 'object') size += value.size;
     }
   }
   if (extra !== undefined) for (const name in extra) size += 6 * (name.length + extra[name].length) + 8;
@@ -155,7 +155,7 @@ function writeJsonHeader(
   start: number,
   head: FrameHead,
   fields: readonly PreparedField[],
-  values: Values | undefined,
+  values: FieldValues | undefined,
   extra: Extra | undefined,
 ): number {
   const { kind, code } = head;
@@ -166,13 +166,16 @@ function writeJsonHeader(
   const firstAt = at;
   if (values !== undefined) {
     for (let i = 0; i < fields.length; i++) {
-      const field = fields[i];
-      const value = values[field.name];
+      const value = values[i];
       if (value === undefined) continue;
-      at = writeBytes(block, at, field.jsonKey);
+      at = writeBytes(block, at, fields[i].jsonKey);
       if (typeof value === 'number') at = writeNumber(block, at, value);
       else if (typeof value === 'string') at = writeJsonText(block, at, value);
-      else at = writeBytes(block, at, value === true ? jsonTrue : jsonFalse);
+      else if (typeof value === 'boolean') at = writeBytes(block, at, value ? jsonTrue : jsonFalse);
+      else {
+        value.write(block, at);
+        at += value.size;
+      }
       block[at] = 0x22;
       block[at + 1] = 0x2c;
       at += 2;
@@ -211,7 +214,7 @@ function writeBinaryHeader(
   start: number,
   head: FrameHead,
   fields: readonly PreparedField[],
-  values: Values | undefined,
+  values: FieldValues | undefined,
   extra: Extra | undefined,
 ): number {
   block[start] = head.code >> 8;
@@ -226,7 +229,7 @@ function writeBinaryHeader(
   at += 4;
   if (values !== undefined) {
     for (let i = 0; i < fields.length; i++) {
-      const value = values[fields[i].name];
+      const value = values[i];
       if (value === undefined) continue;
       at = writeBytes(block, at, fields[i].binaryKey);
       if (typeof value === 'number') {
@@ -234,7 +237,7 @@ function writeBinaryHeader(
         const digitsEnd = writeNumber(block, digitsAt, value);
         writeInt32(block, at, digitsEnd - digitsAt);
         at = digitsEnd;
-      } else at = writeBinaryText(block, at, typeof value === 'string' ? value : value ? 'true' : 'false');
+      } else at = writeBinaryText(block, at, String(value));
     }
   }
   if (extra !== undefined) {

@@ -1,4 +1,5 @@
 import type { CommandName, HotCommand, RequestOf, ResponseOf, Role, ServedBy } from './commands.ts';
+import type { FieldValues } from './field-values.ts';
 
 /** The other end of a connection, as handlers see it. */
 export interface Peer {
@@ -38,6 +39,11 @@ export interface Reply<K extends CommandName> {
   code?: number;
   remark?: string | undefined;
   fields?: Partial<ResponseOf<K>>;
+  /**
+   * The fields by slot (`responseSlotsOf`) in place of `fields`: for answers to hot commands, since it is read during
+   * the call only, and one list serves all.
+   */
+  values?: FieldValues | undefined;
   /**
    * extFields beyond the row, as text (MSG_REGION, TRACE_ON, IS_SUB_CHANGE…). Not changed once given: answers with the
    * same object are written faster.

@@ -14,6 +14,7 @@ export type {
   ServedBy,
 } from './commands.ts';
 export { commands } from './commands.ts';
+export type { FieldValue } from './field-values.ts';
 export type {
   Call,
   Handler,
@@ -27,6 +28,6 @@ export type {
   Response,
 } from './handler.ts';
 export type { RemotingLimits } from './limits.ts';
-export { slotsOf } from './rows.ts';
+export { responseSlotsOf, slotsOf } from './rows.ts';
 export { type RemotingServerOptions, startRemotingServer } from './server.ts';
 export type { RemotingServer, RemotingServerStats } from './server-api.ts';

@@ -6,6 +6,7 @@
 import { AnswerTemplate } from './answer-template.ts';
 import { ResponseCode, ResponseError } from './codes.ts';
 import { type Command, type CommandName, commands } from './commands.ts';
+import type { FieldValue, FieldValues } from './field-values.ts';
 import type { FieldKind, Fields } from './fields.ts';
 
 export interface PreparedField {
@@ -24,7 +25,6 @@ export interface PreparedField {
 /** What a writer needs of a header's fields. */
 export interface PreparedHeader {
   readonly fields: readonly PreparedField[];
-  readonly texts: readonly PreparedField[];
   /** Bytes that suffice for all fields of either serialization, the texts' contents not counted. */
   readonly sizeWithoutTexts: number;
   readonly template: AnswerTemplate;
@@ -45,9 +45,8 @@ const numberSizeMax = 24;
 function prepareHeader(fields: readonly PreparedField[]): PreparedHeader {
   return {
     fields,
-    texts: fields.filter(({ kind }) => kind === 'text'),
     sizeWithoutTexts: fields.reduce((sum, { jsonKey }) => sum + jsonKey.length + numberSizeMax, 0),
-    template: new AnswerTemplate(fields),
+    template: new AnswerTemplate(fields.map(({ jsonKey }) => jsonKey.length)),
   };
 }
 
@@ -98,6 +97,19 @@ export function slotsOf<K extends CommandName>(
 ): { readonly [F in keyof (typeof commands)[K]['request']]: number } {
   const slots = preparedCommand(command).request.map((field, slot) => [field.name, slot]);
   return Object.fromEntries(slots) as { readonly [F in keyof (typeof commands)[K]['request']]: number };
+}
+
+/** Where each field of a response stands in its row: the slots of a reply's `values`. */
+export function responseSlotsOf<K extends CommandName>(
+  command: K,
+): { readonly [F in keyof (typeof commands)[K]['response']]: number } {
+  const slots = preparedCommand(command).response.map((field, slot) => [field.name, slot]);
+  return Object.fromEntries(slots) as { readonly [F in keyof (typeof commands)[K]['response']]: number };
+}
+
+/** The values of named fields, by slot. */
+export function valuesOf(header: PreparedHeader, fields: Readonly<Record<string, unknown>>): FieldValues {
+  return header.fields.map(({ name }) => fields[name] as FieldValue | undefined);
 }
 
 /** Refuses a request that lacks a required field; the words that follow the command name say which. */

@@ -59,6 +59,8 @@ export class CommitLog {
   readonly #tail: LogTail;
   readonly #options: CommitLogOptions;
   #end = 0;
+  /** Up to here records need no other segment; 0 when that is not known. */
+  #segmentEnd = 0;
   #written = 0;
   #durable = 0;
   #flushed = 0;
@@ -69,7 +71,8 @@ export class CommitLog {
   readonly #staged = new StagedQueue();
   readonly #zeroFill: ZeroFill | undefined;
   #draining: Promise<void> | undefined;
-  #kicked = false;
+  /** Something was staged in this turn of the event loop. */
+  #inTurn = false;
   #syncing: Promise<void> | undefined;
   /** Why the log takes no records; undefined while it does. */
   #trouble: string | undefined;
@@ -118,8 +121,12 @@ export class CommitLog {
     return this.#trouble;
   }
 
-  /** The stamp for the record that is staged next: wall time, but never going back along the log. */
+  /**
+   * The stamp for the record that is staged next: wall time, but never going back along the log. One for all of a turn of
+   * the event loop, since to ask the clock takes as long as to encode a record.
+   */
   nextTimestampMs(): number {
+    if (this.#inTurn) return this.#lastTimestampMs;
     const now = this.#options.clock.wallMs();
     if (now > this.#lastTimestampMs) this.#lastTimestampMs = now;
     return this.#lastTimestampMs;
@@ -138,6 +145,16 @@ export class CommitLog {
    */
   place(size: number): number {
     assert(this.#trouble === undefined, 'nothing is staged into a failed log');
+    // Not by modulo: it is slow beyond 2^31.
+    if (this.#end + size + blankSize > this.#segmentEnd) this.#roll(size);
+    const offset = this.#end;
+    this.#tail.reserve(offset, size);
+    this.#end += size;
+    return offset;
+  }
+
+  /** Closes the segment unless it has room after all: `#segmentEnd` only says how far nothing needs to be looked at. */
+  #roll(size: number): void {
     const { segmentSize } = this.#files;
     assert(size + blankSize <= segmentSize, 'a record fits into a segment');
     const rest = segmentSize - (this.#end % segmentSize);
@@ -147,24 +164,20 @@ export class CommitLog {
       this.#tail.seal();
       this.#end += rest;
     }
-    const offset = this.#end;
-    this.#tail.reserve(offset, size);
-    this.#end += size;
-    return offset;
+    this.#segmentEnd = this.#files.startOf(this.#end) + segmentSize;
   }
 
   /** Writes what was placed; `staged` hears of it. */
   stage(staged: Staged): void {
     assert(staged.endOffset === this.#end, 'records are staged as they were placed');
     this.#staged.push(staged);
-    if (this.#draining === undefined && !this.#kicked) {
-      this.#kicked = true;
-      // All that arrives in this turn of the event loop goes into one write.
-      this.#options.timers.soon(() => {
-        this.#kicked = false;
-        this.#drain();
-      });
-    }
+    if (this.#inTurn) return;
+    this.#inTurn = true;
+    // All that arrives in this turn of the event loop goes into one write.
+    this.#options.timers.soon(() => {
+      this.#inTurn = false;
+      this.#drain();
+    });
   }
 
   #drain(): void {
@@ -309,6 +322,7 @@ export class CommitLog {
     }
     this.#tail.cut(keep);
     this.#end = keep;
+    this.#segmentEnd = 0;
   }
 
   /** Makes the files hold exactly the log up to `keep`, and zeros as far as anything was written. */

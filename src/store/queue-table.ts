@@ -22,6 +22,8 @@ export interface TopicQueues {
 
 export class QueueTable {
   readonly #topics = new Map<string, TopicQueues>();
+  /** The topic that was asked for last: messages of one topic come in a row. */
+  #last: TopicQueues | undefined;
   readonly #topicOf: (TopicQueues | undefined)[] = [];
   readonly #free: number[] = [];
   #capacity = rowsAtFirst;
@@ -41,7 +43,10 @@ export class QueueTable {
   }
 
   topic(name: string): TopicQueues | undefined {
-    return this.#topics.get(name);
+    if (name === this.#last?.name) return this.#last;
+    const topic = this.#topics.get(name);
+    if (topic !== undefined) this.#last = topic;
+    return topic;
   }
 
   get topicNames(): string[] {
@@ -50,11 +55,11 @@ export class QueueTable {
 
   /** -1 when there is no such queue. */
   find(topic: string, queueId: number): number {
-    return this.#topics.get(topic)?.queues.get(queueId) ?? -1;
+    return this.topic(topic)?.queues.get(queueId) ?? -1;
   }
 
   findOrAdd(topic: string, queueId: number): number {
-    let row = this.#topics.get(topic);
+    let row = this.topic(topic);
     if (row === undefined) {
       row = { name: topic, bytes: Buffer.from(topic, 'utf8'), queues: new Map() };
       this.#topics.set(topic, row);
@@ -94,6 +99,7 @@ export class QueueTable {
   /** The rows may be given to other queues: the caller has dropped their pages. */
   removeTopic(topic: TopicQueues): void {
     this.#topics.delete(topic.name);
+    this.#last = undefined;
     for (const queue of topic.queues.values()) {
       this.#topicOf[queue] = undefined;
       this.#free.push(queue);

@@ -10,29 +10,27 @@ interface PublishedTo {
   withdrawn(message: StagedMessage): void;
 }
 
-/** A message on its way to the disk: its record is in the tail, its entry in the queue's page. */
-export class StagedMessage implements Staged {
+/**
+ * A message on its way to the disk: its record is in the tail, its entry in the queue's page. It is the result that its
+ * sender gets, too, and one object for each message is enough.
+ */
+export class StagedMessage implements Staged, PutResult {
   endOffset = 0;
+  readonly status = 'ok';
+  physicalOffset = 0;
+  queueOffset = 0;
+  sizeBytes = 0;
+  storeTimestampMs = 0;
   /** Undefined for records that are in no queue. */
-  readonly topic: TopicQueues | undefined;
-  readonly queue: number;
-  readonly tagsCode: number;
-  readonly keyHashes: readonly number[];
-  readonly result: PutResult;
+  topic: TopicQueues | undefined = undefined;
+  queue = -1;
+  tagsCode = 0;
+  keyHashes: readonly number[] = noHashes;
   readonly #store: PublishedTo;
   readonly #done: ((result: PutResult) => void) | undefined;
   #answered = false;
 
-  constructor(
-    store: PublishedTo,
-    message: Pick<StagedMessage, 'result' | 'topic' | 'queue' | 'tagsCode' | 'keyHashes'>,
-    done: ((result: PutResult) => void) | undefined,
-  ) {
-    this.result = message.result;
-    this.topic = message.topic;
-    this.queue = message.queue;
-    this.tagsCode = message.tagsCode;
-    this.keyHashes = message.keyHashes;
+  constructor(store: PublishedTo, done: ((result: PutResult) => void) | undefined) {
     this.#store = store;
     this.#done = done;
   }
@@ -45,16 +43,16 @@ export class StagedMessage implements Staged {
 
   durable(): void {
     this.#store.published(this);
-    this.answer(this.result);
+    this.answer(this);
   }
 
   failed(cause: string): void {
     this.#store.withdrawn(this);
-    this.answer({ ...this.result, status: 'service not available', cause });
+    this.answer(resultOf(this, 'service not available', cause));
   }
 
   late(): void {
-    this.answer({ ...this.result, status: 'flush disk timeout', cause: lateCause });
+    this.answer(resultOf(this, 'flush disk timeout', lateCause));
   }
 }
 
@@ -75,8 +73,7 @@ export class StagedBatch implements Staged {
   answer(status: PutStatus, cause?: string): void {
     if (this.#answered) return;
     this.#answered = true;
-    const results = this.#messages.map(({ result }) => result);
-    this.#done(cause === undefined ? results : results.map((result) => ({ ...result, status, cause })));
+    this.#done(this.#messages.map((message) => (cause === undefined ? message : resultOf(message, status, cause))));
   }
 
   durable(): void {
@@ -94,6 +91,12 @@ export class StagedBatch implements Staged {
   }
 }
 
+function resultOf(message: StagedMessage, status: PutStatus, cause: string): PutResult {
+  const { physicalOffset, queueOffset, sizeBytes, storeTimestampMs } = message;
+  return { status, cause, physicalOffset, queueOffset, sizeBytes, storeTimestampMs };
+}
+
+const noHashes: readonly number[] = [];
 const lateCause = 'the sync takes longer than syncFlushTimeout';
 
 export function refused(status: PutStatus, cause: string): PutResult {

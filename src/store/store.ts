@@ -210,13 +210,7 @@ class Store implements MessageStore {
 
   put(message: Put, done: (result: PutResult) => void): void {
     const topic = this.#topicBytes(message.topic);
-    const size = recordSize({
-      bornIp: message.bornIp,
-      storeIp: this.#fields.storeIp,
-      bodyLength: message.body.length,
-      topicLength: topic.length,
-      propertiesLength: message.properties.length,
-    });
+    const size = this.#sizeOf(message, topic);
     const refusal = this.#illegal(message, topic, size) ?? this.#unavailable(size, 1, message.keyHashes.length);
     if (refusal !== undefined) {
       this.#options.timers.soon(() => done(refusal));
@@ -225,7 +219,7 @@ class Store implements MessageStore {
     const offset = this.#log.place(size);
     const staged = this.#stageOne(message, topic, offset, this.#tail.at, size, done);
     staged.endOffset = this.#log.end;
-    if (!message.waitForDurable) this.#options.timers.soon(() => staged.answer(staged.result));
+    if (!message.waitForDurable) this.#options.timers.soon(() => staged.answer(staged));
     this.#log.stage(staged);
   }
 
@@ -241,13 +235,7 @@ class Store implements MessageStore {
         'a batch goes to one queue',
       );
       const topic = this.#topicBytes(message.topic);
-      const size = recordSize({
-        bornIp: message.bornIp,
-        storeIp: this.#fields.storeIp,
-        bodyLength: message.body.length,
-        topicLength: topic.length,
-        propertiesLength: message.properties.length,
-      });
+      const size = this.#sizeOf(message, topic);
       refusal ??= this.#illegal(message, topic, size);
       sizes.push(size);
       total += size;
@@ -280,6 +268,15 @@ class Store implements MessageStore {
 
   #topicBytes(topic: string): Uint8Array {
     return this.#queues.table.topic(topic)?.bytes ?? Buffer.from(topic, 'utf8');
+  }
+
+  #sizeOf(message: Put, topic: Uint8Array): number {
+    const fields = this.#fields;
+    fields.bornIp = message.bornIp;
+    fields.body = message.body;
+    fields.topic = topic;
+    fields.properties = message.properties;
+    return recordSize(fields);
   }
 
   #illegal(message: Put, topic: Uint8Array, size: number): PutResult | undefined {
@@ -353,27 +350,35 @@ class Store implements MessageStore {
     if (hasUnit) pages.append(queue, offset, size, tagsCode);
     const { messageIndexEnable, indexFileWriteEnable } = this.#options.config;
     const indexed = messageIndexEnable && indexFileWriteEnable && hasIndexKeys(message.sysFlag);
-    const staged = {
-      result: { status: 'ok' as const, physicalOffset: offset, queueOffset, sizeBytes: size, storeTimestampMs },
-      topic: hasUnit ? table.topicOf(queue) : undefined,
-      queue,
-      tagsCode,
-      keyHashes: indexed ? message.keyHashes : noHashes,
-    };
-    return new StagedMessage(this, staged, done);
+    const staged = new StagedMessage(this, done);
+    staged.physicalOffset = offset;
+    staged.queueOffset = queueOffset;
+    staged.sizeBytes = size;
+    staged.storeTimestampMs = storeTimestampMs;
+    staged.topic = hasUnit ? table.topicOf(queue) : undefined;
+    staged.queue = queue;
+    staged.tagsCode = tagsCode;
+    if (indexed) staged.keyHashes = message.keyHashes;
+    return staged;
   }
 
   /** A message became durable: queues and index know it, consumers may read it. */
-  published({ result, topic, queue, tagsCode, keyHashes }: StagedMessage): void {
+  published(message: StagedMessage): void {
+    const { topic, queue, queueOffset, keyHashes } = message;
     const { table } = this.#queues;
-    for (const hash of keyHashes) this.#index.add(entryHash(hash), result.physicalOffset, result.storeTimestampMs);
+    for (let i = 0; i < keyHashes.length; i++) {
+      this.#index.add(entryHash(keyHashes[i]), message.physicalOffset, message.storeTimestampMs);
+    }
     const counted = topic !== undefined && table.has(queue) && table.topicOf(queue) === topic;
-    this.#writeback.published(result, counted);
+    this.#writeback.published(message, counted);
     // The topic may have been deleted meanwhile.
     if (!counted) return;
-    table.visible[queue] = result.queueOffset + 1;
+    table.visible[queue] = queueOffset + 1;
     this.#queues.markDirty(queue);
-    for (const listener of this.#listeners) listener(topic.name, table.queueIds[queue], result.queueOffset, tagsCode);
+    const listeners = this.#listeners;
+    for (let i = 0; i < listeners.length; i++) {
+      listeners[i](topic.name, table.queueIds[queue], queueOffset, message.tagsCode);
+    }
   }
 
   /** The log was cut back below a message, the newest first. */
@@ -534,7 +539,6 @@ class Store implements MessageStore {
 
 /** Of a segment that no record may take: the blank behind it, and some. */
 const segmentSpare = 64;
-const noHashes: readonly number[] = [];
 
 const emptyFields = {
   queueId: 0,

@@ -132,9 +132,9 @@ export class FakeBroker {
       recordSize({
         bornIp: ip,
         storeIp: ip,
-        bodyLength: message.body.length,
-        topicLength: topic.length,
-        propertiesLength: message.properties.length,
+        body: message.body,
+        topic,
+        properties: message.properties,
       }),
     );
     encodeRecord(bytes, 0, {

@@ -1,41 +1,41 @@
 /** What producers are told of their messages, once the store has spoken (RocketMQ: handlePutMessageResult). */
 import { assert } from '../../common/mod.ts';
-import { type Call, type Reply, ResponseCode } from '../../remoting/mod.ts';
+import type { OffsetMessageIds } from '../../message/mod.ts';
+import { type Call, type FieldValue, type Reply, ResponseCode, responseSlotsOf } from '../../remoting/mod.ts';
 import type { PutResult } from '../../store/mod.ts';
 import type { BrokerCounters } from '../counters.ts';
 import type { Topic } from '../topic.ts';
 import type { SendCommand } from './send-topic.ts';
 
+/** The rows of the three commands name the same fields. */
+const slots = responseSlotsOf('sendMessageV2');
+
 export class SendAnswers {
   readonly #counters: BrokerCounters;
-  readonly #messageId: (physicalOffset: number) => string;
+  readonly #messageIds: OffsetMessageIds;
   readonly #extra: Readonly<Record<string, string>>;
+  /** Filled anew for each message. */
+  readonly #stored: { code: number; values: (FieldValue | undefined)[]; extra: Readonly<Record<string, string>> };
 
   /** `extra` goes with every answer. */
-  constructor(
-    counters: BrokerCounters,
-    messageId: (physicalOffset: number) => string,
-    extra: Readonly<Record<string, string>>,
-  ) {
+  constructor(counters: BrokerCounters, messageIds: OffsetMessageIds, extra: Readonly<Record<string, string>>) {
     this.#counters = counters;
-    this.#messageId = messageId;
+    this.#messageIds = messageIds;
     this.#extra = extra;
+    this.#stored = { code: 0, values: Object.values(slots).map(() => undefined), extra };
   }
 
   /** `transactionId` is the unique key, for plain messages too. */
   one(call: Call<SendCommand>, topic: Topic, queueId: number, transactionId: string, result: PutResult): void {
     if (this.#refused(call, result)) return;
     this.#count(topic, 1, result.sizeBytes);
-    call.reply({
-      code: codeOfStored(result),
-      fields: {
-        msgId: this.#messageId(result.physicalOffset),
-        queueId,
-        queueOffset: result.queueOffset,
-        transactionId,
-      },
-      extra: this.#extra,
-    });
+    const { values } = this.#stored;
+    values[slots.msgId] = this.#messageIds.at(result.physicalOffset);
+    values[slots.queueId] = queueId;
+    values[slots.queueOffset] = result.queueOffset;
+    values[slots.transactionId] = transactionId;
+    this.#stored.code = codeOfStored(result);
+    call.reply(this.#stored);
   }
 
   /** All or none of a batch is stored. */
@@ -49,7 +49,7 @@ export class SendAnswers {
     call.reply({
       code: codeOfStored(first),
       fields: {
-        msgId: results.map((result) => this.#messageId(result.physicalOffset)).join(','),
+        msgId: results.map(({ physicalOffset }) => this.#messageIds.at(physicalOffset).toString()).join(','),
         queueId,
         queueOffset: first.queueOffset,
       },

@@ -7,6 +7,7 @@ import {
   decodeProperties,
   decodeRecord,
   dlqTopicOf,
+  type OffsetMessageIds,
   Perm,
   PropertyName,
   retryTopicOf,
@@ -27,11 +28,11 @@ export function sendBackHandlers(parts: {
   readonly topics: Topics;
   readonly groups: SubscriptionGroups;
   readonly counters: BrokerCounters;
-  readonly messageId: (physicalOffset: number) => string;
+  readonly messageIds: OffsetMessageIds;
   readonly random: Random;
   readonly config: { readonly brokerPermission: number };
 }): HandlersOf<'broker', 'consumerSendMsgBack'> {
-  const { store, writer, topics, groups, counters, messageId, random, config } = parts;
+  const { store, writer, topics, groups, counters, messageIds, random, config } = parts;
 
   function topicFor(name: string, queueNums: number, topicSysFlag: number): Topic {
     const topic = topics.createForGroup(name, queueNums, topics.get(name)?.order, topicSysFlag);
@@ -77,7 +78,7 @@ export function sendBackHandlers(parts: {
       const target = dead ? topicFor(dlqTopicOf(header.group), 1, 0) : retry;
       if (!properties.has(PropertyName.RETRY_TOPIC)) properties.set(PropertyName.RETRY_TOPIC, message.topic);
       if (!properties.has(PropertyName.ORIGIN_MESSAGE_ID)) {
-        properties.set(PropertyName.ORIGIN_MESSAGE_ID, messageId(message.physicalOffset));
+        properties.set(PropertyName.ORIGIN_MESSAGE_ID, messageIds.at(message.physicalOffset).toString());
       }
       properties.set(PropertyName.WAIT, 'false');
       const level = dead ? 0 : header.delayLevel || 3 + message.reconsumeTimes;

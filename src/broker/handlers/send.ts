@@ -11,6 +11,7 @@ import {
   dlqTopicOf,
   isRetryTopic,
   limits,
+  type OffsetMessageIds,
   PropertyName,
   retryTopicOf,
   SysFlag,
@@ -42,7 +43,7 @@ export interface SendParts {
   readonly locks: QueueLocks;
   readonly counters: BrokerCounters;
   readonly uniqueKeys: { next(): string };
-  readonly messageId: (physicalOffset: number) => string;
+  readonly messageIds: OffsetMessageIds;
   readonly clock: Clock;
   readonly random: Random;
   readonly config: {
@@ -58,9 +59,9 @@ export interface SendParts {
 export const versionWithMaxReconsumeTimes = 121;
 
 export function sendHandlers(parts: SendParts): HandlersOf<'broker', SendCommand> {
-  const { store, writer, topics, groups, locks, counters, uniqueKeys, messageId, clock, random, config } = parts;
+  const { store, writer, topics, groups, locks, counters, uniqueKeys, messageIds, clock, random, config } = parts;
   const topicToSend = createTopicToSend(topics, config);
-  const answers = new SendAnswers(counters, messageId, {
+  const answers = new SendAnswers(counters, messageIds, {
     MSG_REGION: config.regionId,
     TRACE_ON: String(config.traceOn),
   });
