@@ -125,7 +125,7 @@ export async function startBroker(env: Env, options: { config: BrokerConfig }): 
 
     const counters = createCounters();
     const utcOffsetMinutes = (wallMs: number) => host.utcOffsetMinutes(wallMs);
-    const traffic = new Traffic(counters, { clock, timers, utcOffsetMinutes });
+    const traffic = new Traffic(counters, topics, { clock, timers, utcOffsetMinutes });
     undo.push(() => traffic.close());
     const locks = new QueueLocks(clock);
     const registry = new ClientRegistry(config, { clock, timers, log });
@@ -171,13 +171,13 @@ export async function startBroker(env: Env, options: { config: BrokerConfig }): 
           random,
           config,
         }),
-        ...pullHandlers({ store, topics, groups, registry, offsets, polling, counters, log, config }),
+        ...pullHandlers({ store, topics, groups, registry, offsets, polling, counters, traffic, log, config }),
         ...offsetHandlers({ store, topics, groups, offsets }),
         ...clientHandlers({ registry, topics, groups, log, config }),
         ...lockHandlers(locks),
         ...sendBackHandlers({ store, writer, topics, groups, counters, messageIds, random, config }),
-        ...topicHandlers({ store, topics, offsets, timers, brokerName, config }),
-        ...groupHandlers({ store, topics, groups, registry, offsets, timers, brokerName, config }),
+        ...topicHandlers({ store, topics, offsets, traffic, timers, brokerName, config }),
+        ...groupHandlers({ store, topics, groups, registry, offsets, traffic, timers, brokerName, config }),
         ...queryHandlers({ store, config }),
         ...statusHandlers({
           store,

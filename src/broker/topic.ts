@@ -31,6 +31,8 @@ export interface Topic extends TopicConfig {
 
 export interface TopicCounters {
   messagesIn: number;
+  /** At the last sample of the rates. */
+  messagesInSampled: number;
   bytesIn: number;
   messagesOut: number;
   bytesOut: number;
@@ -59,7 +61,7 @@ export function topicOf(config: TopicConfig, counters?: TopicCounters): Topic {
     queueNums: Math.max(config.readQueueNums, config.writeQueueNums),
     sendRefusal: sendRefusalOf(config),
     needsKeys: config.attributes['cleanup.policy'] === 'COMPACTION',
-    counters: counters ?? { messagesIn: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0 },
+    counters: counters ?? { messagesIn: 0, messagesInSampled: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0 },
   };
 }
 

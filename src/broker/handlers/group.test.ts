@@ -77,15 +77,18 @@ test(
 
 test(
   'lag is what lies between the end of a queue and the committed offset',
-  withBroker(async ({ ask, send, pull }) => {
+  withBroker(async ({ ask, send, pull, world }) => {
     for (let i = 0; i < 5; i++) await send({ queueId: 1 });
     await pull({ queueId: 1, maxMsgNums: 3 });
     await pull({ queueId: 1, sysFlag: 5, commitOffset: 2, queueOffset: 3, maxMsgNums: 1 });
+    await world.sleep(10_001);
     const answer = await ask('getConsumeStats', { consumerGroup: 'g' });
+    assert.equal(jsonOf(answer)?.consumeTps, 0.4);
     const row = asObject(asObject(jsonOf(answer)?.offsetTable)?.['{"brokerName":"b","queueId":1,"topic":"T"}']);
     assert.deepEqual([row?.brokerOffset, row?.consumerOffset, row?.pullOffset], [5, 2, 4]);
     assert.ok(Number(row?.lastTimestamp) >= Date.UTC(2026, 0, 1));
     const other = await ask('getConsumeStats', { consumerGroup: 'g', topicList: 'b;nowhere' });
+    assert.equal(jsonOf(other)?.consumeTps, 0);
     assert.deepEqual(Object.keys(asObject(jsonOf(other)?.offsetTable) ?? {}), [
       '{"brokerName":"b","queueId":0,"topic":"b"}',
     ]);

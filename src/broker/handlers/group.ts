@@ -14,6 +14,7 @@ import { pageOf } from '../pages.ts';
 import { bytesInSlices, listed, membersOf } from '../slices.ts';
 import { readGroup, type SubscriptionGroups } from '../subscription-groups.ts';
 import type { Topics } from '../topics.ts';
+import type { Traffic } from '../traffic.ts';
 import { jsonBody, readBody } from './bodies.ts';
 
 type GroupCommand =
@@ -32,11 +33,12 @@ export function groupHandlers(parts: {
   readonly groups: SubscriptionGroups;
   readonly registry: ClientRegistry;
   readonly offsets: ConsumerOffsets;
+  readonly traffic: Pick<Traffic, 'groupGetRate'>;
   readonly timers: Timers;
   readonly brokerName: string;
   readonly config: { readonly enableSplitMetadata: boolean; readonly splitMetadataSize: number };
 }): HandlersOf<'broker', GroupCommand> {
-  const { store, topics, groups, registry, offsets, timers, brokerName, config } = parts;
+  const { store, topics, groups, registry, offsets, traffic, timers, brokerName, config } = parts;
 
   /** What a group reads: all that it has offsets in, unless its subscription says otherwise. */
   function topicsToReport(group: string, topic: string | undefined, topicList: string | undefined): string[] {
@@ -130,7 +132,8 @@ export function groupHandlers(parts: {
 
     async getConsumeStats({ consumerGroup, topic, topicList }) {
       const names = topicsToReport(consumerGroup, topic, topicList);
-      const text = listed('{"consumeTps":0,"offsetTable":{', progressOf(consumerGroup, names), '}}');
+      const consumeTps = names.reduce((sum, name) => sum + traffic.groupGetRate(consumerGroup, name), 0);
+      const text = listed(`{"consumeTps":${consumeTps},"offsetTable":{`, progressOf(consumerGroup, names), '}}');
       return { body: await bytesInSlices(text, timers) };
     },
 

@@ -20,6 +20,7 @@ import type { BrokerCounters } from '../counters.ts';
 import type { LongPolling } from '../long-polling.ts';
 import type { SubscriptionGroup } from '../subscription-groups.ts';
 import type { Topic } from '../topic.ts';
+import type { Traffic } from '../traffic.ts';
 import { Forbidden, type Pull, type PullCheckParts, PullChecks } from './pull-checks.ts';
 
 export interface PullParts extends PullCheckParts {
@@ -27,6 +28,7 @@ export interface PullParts extends PullCheckParts {
   readonly offsets: ConsumerOffsets;
   readonly polling: LongPolling;
   readonly counters: BrokerCounters;
+  readonly traffic: Pick<Traffic, 'pulled'>;
   readonly log: Log;
   readonly config: PullCheckParts['config'] & {
     readonly longPollingEnable: boolean;
@@ -44,7 +46,7 @@ const messagesMax = 4096;
 const holdMaxMs = 30 * 60_000;
 
 export function pullHandlers(parts: PullParts): HandlersOf<'broker', PullCommand> {
-  const { store, offsets, polling, counters, log, config } = parts;
+  const { store, offsets, polling, counters, traffic, log, config } = parts;
   const checks = new PullChecks(parts);
 
   /** `first`: it has not been held yet. Answers by the call, or holds it. */
@@ -112,6 +114,7 @@ export function pullHandlers(parts: PullParts): HandlersOf<'broker', PullCommand
       return;
     }
     counters.pullsFoundTotal++;
+    traffic.pulled(request.group, request.topic, result.messageCount);
     counters.messagesOutTotal += result.messageCount;
     counters.bytesOutTotal += result.sizeBytes;
     topic.counters.messagesOut += result.messageCount;

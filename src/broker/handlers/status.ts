@@ -50,6 +50,12 @@ export function statusHandlers(parts: {
         getMissTps: rateText(traffic.rates('pullsMissedTotal')),
         getTotalTps: rateText(traffic.rates('pullsFoundTotal', 'pullsMissedTotal')),
         earliestMessageTimeStamp: String(oldest === undefined ? -1 : decodeRecord(oldest, 0).storeTimestampMs),
+        // As of a broker with timerWheelEnable=false.
+        timerReadBehind: '0',
+        timerOffsetBehind: '0',
+        timerCongestNum: '0',
+        timerEnqueueTps: '0.0',
+        timerDequeueTps: '0.0',
         pageCacheLockTimeMills: '0',
         putMessageTimesTotal: String(counters.messagesInTotal),
         putMessageFailedTimes: String(counters.sendFailuresTotal),

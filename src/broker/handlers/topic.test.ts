@@ -125,10 +125,12 @@ test(
 
 test(
   'the state of the queues of a topic is told',
-  withBroker(async ({ ask, send }) => {
+  withBroker(async ({ ask, send, world }) => {
     await ask('updateAndCreateTopic', wanted);
     await send({ queueId: 1 });
+    await world.sleep(10_001);
     const answer = await ask('getTopicStatsInfo', { topic: 'T' });
+    assert.equal(jsonOf(answer)?.topicPutTps, 0.1);
     const table = asObject(jsonOf(answer)?.offsetTable) ?? {};
     assert.deepEqual(Object.keys(table), [
       '{"brokerName":"b","queueId":0,"topic":"T"}',

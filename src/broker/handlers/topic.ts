@@ -10,6 +10,7 @@ import { pageOf } from '../pages.ts';
 import { bytesInSlices, listed, membersOf } from '../slices.ts';
 import { configOf, type Topic, type TopicConfig } from '../topic.ts';
 import type { Topics } from '../topics.ts';
+import type { Traffic } from '../traffic.ts';
 
 type TopicCommand =
   | 'updateAndCreateTopic'
@@ -22,6 +23,7 @@ export function topicHandlers(parts: {
   readonly store: Pick<MessageStore, 'minOffset' | 'maxOffset' | 'timestampAt' | 'deleteTopic'>;
   readonly topics: Topics;
   readonly offsets: ConsumerOffsets;
+  readonly traffic: Pick<Traffic, 'topicPutRate'>;
   readonly timers: Timers;
   readonly brokerName: string;
   readonly config: {
@@ -32,7 +34,7 @@ export function topicHandlers(parts: {
     readonly splitMetadataSize: number;
   };
 }): HandlersOf<'broker', TopicCommand> {
-  const { store, topics, offsets, timers, brokerName, config } = parts;
+  const { store, topics, offsets, traffic, timers, brokerName, config } = parts;
 
   function refuseSystemTopic(topic: string): void {
     if (config.validateSystemTopicWhenUpdateTopic && topics.isSystem(topic)) {
@@ -141,7 +143,7 @@ export function topicHandlers(parts: {
     async getTopicStatsInfo({ topic: name }) {
       const topic = topics.get(name);
       if (topic === undefined) throw new ResponseError(ResponseCode.TOPIC_NOT_EXIST, `topic[${name}] not exist`);
-      const text = listed('{"offsetTable":{', statsOf(topic), '},"topicPutTps":0}');
+      const text = listed('{"offsetTable":{', statsOf(topic), `},"topicPutTps":${traffic.topicPutRate(name)}}`);
       return { body: await bytesInSlices(text, timers) };
     },
   };
