@@ -3,14 +3,14 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import os from 'node:os';
+import { createWriteStream, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, committedOffset, PullConsumer } from '../../src/client/mod.ts';
 import { createNodeEnv } from '../../src/io/node/mod.ts';
 import { type Server, startLiftmq } from './server.ts';
 import { javaArguments } from './toolchain.ts';
+import { inWorkspace } from './workspace.ts';
 
 const topic = 'BenchmarkTest';
 const group = 'benchmark_consumer';
@@ -26,13 +26,13 @@ export type BenchmarkResult = {
   consumeSeconds: number;
 };
 
-export async function runBenchmark(options: {
-  messages: number;
-  bodyBytes: number;
-  port: number;
-  report: (line: string) => void;
-}): Promise<BenchmarkResult> {
-  const dir = mkdtempSync(path.join(os.tmpdir(), 'liftmq-benchmark-'));
+type BenchmarkOptions = { messages: number; bodyBytes: number; port: number; report: (line: string) => void };
+
+export function runBenchmark(options: BenchmarkOptions): Promise<BenchmarkResult> {
+  return inWorkspace('benchmark', options.report, (dir) => runIn(dir, options));
+}
+
+async function runIn(dir: string, options: BenchmarkOptions): Promise<BenchmarkResult> {
   const server = startLiftmq({ dir, port: options.port, settings: { mappedFileSizeCommitLog: 1024 ** 3 } });
   await server.start();
   try {
@@ -42,7 +42,7 @@ export async function runBenchmark(options: {
       ...['-s', String(options.bodyBytes)],
       ...['-w', '32'],
     ]);
-    await once(producer.child, 'exit');
+    await producer.ended;
     const total = /\[Complete\] Send Total: (\d+) .*Send Failed: (\d+) .*Response Failed: (\d+)/.exec(producer.output);
     if (total === null) {
       throw new Error(`the benchmark producer did not complete: ${producer.output.slice(-2000)}`);
@@ -54,7 +54,7 @@ export async function runBenchmark(options: {
     const { stored, consumed } = await consumption(server, options.report);
     const consumedAt = performance.now();
     consumer.child.kill('SIGTERM');
-    await once(consumer.child, 'exit');
+    await consumer.ended;
     return {
       sent: Number(total[1]),
       sendFailures: Number(total[2]) + Number(total[3]),
@@ -66,7 +66,6 @@ export async function runBenchmark(options: {
     };
   } finally {
     await server.close();
-    rmSync(dir, { recursive: true, force: true });
   }
 }
 
@@ -108,6 +107,8 @@ async function consumption(
 /** One of the benchmark classes; its reports are kept. */
 class Program {
   readonly child: ChildProcess;
+  /** When it has ended, and all that it wrote is read. */
+  readonly ended: Promise<unknown>;
   output = '';
 
   constructor(server: Server, dir: string, name: 'Producer' | 'Consumer', extra: readonly string[]) {
@@ -121,11 +122,15 @@ class Program {
         home,
         heapMiB: 1024,
       }),
-      { stdio: ['ignore', 'pipe', 'inherit'] },
+      { stdio: ['ignore', 'pipe', 'pipe'] },
     );
+    const file = createWriteStream(path.join(home, 'program.out'));
     child.stdout.on('data', (chunk: Buffer) => {
       this.output += chunk;
+      file.write(chunk);
     });
+    child.stderr.pipe(file, { end: false });
+    this.ended = once(child, 'close');
     this.child = child;
   }
 }

@@ -1,10 +1,12 @@
 // Runs our Java programs against a server, and gives back what they saw. A scenario may ask for the broker to be
 // restarted or killed under its clients; that is done here.
 
-import { spawn } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
 import type { Server } from './server.ts';
 import { javaArguments } from './toolchain.ts';
 
@@ -140,6 +142,50 @@ export async function runScenarios(
     throw new Error(`the Java process ended without a word on ${missing.join(', ')}`);
   }
   return outcomes;
+}
+
+/** One Java process that runs scenarios as it is told: an official client that lives longer than the servers. */
+export class JavaClient {
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly #lines: AsyncIterator<string>;
+
+  /** What it prints besides goes to `client.out` in `dir`. */
+  constructor(dir: string) {
+    mkdirSync(dir, { recursive: true });
+    const child = spawn(
+      'java',
+      javaArguments({ mainClass: 'liftmq.compat.Main', arguments: ['serve'], home: dir, heapMiB: 512 }),
+      { stdio: ['pipe', 'pipe', 'pipe'] },
+    );
+    child.stderr.pipe(createWriteStream(path.join(dir, 'client.out'), { flags: 'a' }));
+    this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    this.#child = child;
+  }
+
+  /** What the scenario saw. Throws when it failed. */
+  async run(server: Server, scenario: string, given: Facts): Promise<Facts> {
+    const order = { scenario, namesrv: server.namesrv, broker: server.broker, arguments: given };
+    this.#child.stdin.write(`${JSON.stringify(order)}\n`);
+    for (;;) {
+      const { value: line, done } = await this.#lines.next();
+      if (done === true) {
+        throw new Error(`the Java client ended during ${scenario}`);
+      }
+      const message: unknown = line.startsWith('{') ? JSON.parse(line) : undefined;
+      if (isOutcome(message)) {
+        if (message.failures.length > 0) {
+          throw new Error(`${scenario} failed: ${message.failures.join('; ')}`);
+        }
+        return message.facts;
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    const ended = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await ended;
+  }
 }
 
 function isOutcome(message: unknown): message is Outcome {

@@ -6,10 +6,13 @@ import { once } from 'node:events';
 import { createWriteStream, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from '../../src/client/mod.ts';
+import { createNodeEnv } from '../../src/io/node/mod.ts';
 import { javaArguments } from './toolchain.ts';
 
-const startTimeoutMs = 60_000;
-const stopTimeoutMs = 40_000;
+/** A Java broker needs 13 s to stop when the machine has nothing else to do. */
+const startTimeoutMs = 120_000;
+const stopTimeoutMs = 120_000;
 
 export type Stop = 'SIGTERM' | 'SIGKILL';
 
@@ -18,6 +21,8 @@ export type Server = {
   namesrv: string;
   broker: string;
   storeDir: string;
+  /** Lines of broker.conf that count from the next start on. */
+  configure(settings: Settings): void;
   /** Starts what is not running, and resolves when clients can be served. */
   start(): Promise<void>;
   /** Stops the broker; the name server stays where it is a process of its own. */
@@ -25,16 +30,21 @@ export type Server = {
   close(): Promise<void>;
 };
 
+export type Settings = Readonly<Record<string, string | number | boolean>>;
+
 export type ServerOptions = {
+  /** For configuration and output. */
   dir: string;
+  /** The store is `store` in it; `dir` when absent. */
+  dataDir?: string;
   /** The broker takes this port, the one below by 2 and the one above; the name server takes the one above by 10. */
   port: number;
   /** Lines of broker.conf that differ from the suite's usual ones. */
-  settings?: Readonly<Record<string, string | number | boolean>>;
+  settings?: Settings;
 };
 
 /** Small files so that they roll, short delays so that retries come soon; everything else is Apache's default. */
-function brokerConf(options: ServerOptions, storeDir: string): string {
+function brokerConf(options: ServerOptions, storeDir: string, changes: Settings = {}): string {
   const settings = {
     brokerClusterName: 'DefaultCluster',
     brokerName: 'broker-a',
@@ -51,8 +61,13 @@ function brokerConf(options: ServerOptions, storeDir: string): string {
     maxIndexNum: 40_000,
     // Apache answers "busy" after 200 ms in its queue, which a loaded machine exceeds.
     waitTimeMillsInSendQueue: 20_000,
+    // A Java broker looks for its name servers so often; one that it has not found when it starts it tells of itself
+    // ten seconds later.
+    connectTimeoutMillis: 500,
+    registerNameServerPeriod: 10_000,
     messageDelayLevel: `1s 2s 1s 1s 1s ${'2s '.repeat(13)}`.trim(),
     ...options.settings,
+    ...changes,
   };
   return Object.entries(settings)
     .map(([key, value]) => `${key}=${value}\n`)
@@ -60,7 +75,7 @@ function brokerConf(options: ServerOptions, storeDir: string): string {
 }
 
 export function startApache(options: ServerOptions): Server {
-  const storeDir = path.join(options.dir, 'store');
+  const storeDir = path.join(options.dataDir ?? options.dir, 'store');
   const home = path.join(options.dir, 'home');
   mkdirSync(home, { recursive: true });
   const namesrvConf = path.join(options.dir, 'namesrv.conf');
@@ -89,20 +104,23 @@ export function startApache(options: ServerOptions): Server {
     namesrv: `127.0.0.1:${options.port + 10}`,
     broker: `127.0.0.1:${options.port}`,
     storeDir,
+    configure: (settings) => writeFileSync(brokerConfFile, brokerConf(options, storeDir, settings)),
     async start() {
       await namesrv.start(environment, 'boot success');
       await broker.start(environment, 'boot success');
+      await registered(`127.0.0.1:${options.port + 10}`, options.port);
     },
     stopBroker: (signal) => broker.stop(signal),
     async close() {
       await broker.stop('SIGTERM');
-      await namesrv.stop('SIGTERM');
+      // It has nothing to keep, and takes seconds to stop.
+      await namesrv.stop('SIGKILL');
     },
   };
 }
 
 export function startLiftmq(options: ServerOptions): Server {
-  const storeDir = path.join(options.dir, 'store');
+  const storeDir = path.join(options.dataDir ?? options.dir, 'store');
   mkdirSync(options.dir, { recursive: true });
   const conf = path.join(options.dir, 'broker.conf');
   writeFileSync(conf, brokerConf(options, storeDir));
@@ -111,7 +129,7 @@ export function startLiftmq(options: ServerOptions): Server {
     path.join(root, 'bin', 'liftmq.ts'),
     'start',
     ...['-c', conf],
-    ...['--data', options.dir],
+    ...['--data', options.dataDir ?? options.dir],
     ...['--set', `namesrv.listenPort=${options.port + 10}`],
     ...['--set', 'namesrv.bindAddress=127.0.0.1'],
     ...['--http-port', String(options.port + 11)],
@@ -121,6 +139,7 @@ export function startLiftmq(options: ServerOptions): Server {
     namesrv: `127.0.0.1:${options.port + 10}`,
     broker: `127.0.0.1:${options.port}`,
     storeDir,
+    configure: (settings) => writeFileSync(conf, brokerConf(options, storeDir, settings)),
     async start() {
       await both.start(process.env);
       await ready(`http://127.0.0.1:${options.port + 11}/readyz`, () => both.running);
@@ -176,6 +195,7 @@ class Process {
       child.once('exit', (code, signal) => {
         if (this.#child === child) {
           this.#child = undefined;
+          output.write(`\n${this.#command} was not told to end, and ended with ${code ?? signal}\n`);
           reject(new Error(`${this.#command} ended at start (${code ?? signal}); its output: ${this.#outputFile}`));
         }
       });
@@ -209,6 +229,26 @@ async function ready(url: string, running: () => boolean): Promise<void> {
       throw new Error(`${url} does not answer that it is ready`, { cause: answer });
     }
     await sleep(50);
+  }
+}
+
+/** A Java broker that is up may be unknown to the name server. */
+async function registered(namesrv: string, brokerPort: number): Promise<void> {
+  const client = new Client(createNodeEnv({ log: { level: 'silent' } }), { nameServers: [namesrv], ip: '127.0.0.1' });
+  try {
+    const deadline = Date.now() + startTimeoutMs;
+    for (;;) {
+      const { body } = await client.call(namesrv, 'getBrokerClusterInfo', {});
+      if (String(Buffer.from(body ?? [])).includes(`:${brokerPort}"`)) {
+        return;
+      }
+      if (Date.now() > deadline) {
+        throw new Error(`the broker on port ${brokerPort} is not registered with ${namesrv}`);
+      }
+      await sleep(100);
+    }
+  } finally {
+    await client.close();
   }
 }
 

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from
 import os from 'node:os';
 import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import { decodeProperties, type StoredMessage } from '../../src/message/mod.ts';
 
 export const goldenStores = ['store-stopped', 'store-killed', 'store-ipv6'] as const;
 export type GoldenStore = (typeof goldenStores)[number];
@@ -27,6 +28,31 @@ export type ManifestRecord = {
   bodyHex: string;
   properties: Record<string, string>;
 };
+
+/** A record as our own decoder reads it, for comparison. */
+export function manifestOf(message: StoredMessage): ManifestRecord {
+  return {
+    physicalOffset: message.physicalOffset,
+    sizeBytes: message.sizeBytes,
+    topic: message.topic,
+    queueId: message.queueId,
+    queueOffset: message.queueOffset,
+    flag: message.flag,
+    sysFlag: message.sysFlag,
+    bornTimestampMs: message.bornTimestampMs,
+    bornHost: host(message.bornIp, message.bornPort),
+    storeTimestampMs: message.storeTimestampMs,
+    storeHost: host(message.storeIp, message.storePort),
+    reconsumeTimes: message.reconsumeTimes,
+    preparedTransactionOffset: message.preparedTransactionOffset,
+    bodyHex: Buffer.from(message.body).toString('hex'),
+    properties: Object.fromEntries(decodeProperties(message.properties)),
+  };
+}
+
+function host(ip: Uint8Array, port: number): string {
+  return `${Buffer.from(ip).toString('hex')}:${port}`;
+}
 
 export function readManifest(store: GoldenStore): ManifestRecord[] {
   return String(readGolden(store, 'manifest.jsonl'))

@@ -3,11 +3,10 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Server, startLiftmq } from '../server.ts';
+import { inWorkspace } from '../workspace.ts';
 import type { LedgerFigures } from './ledger.ts';
 import type { Answer, Order } from './load.ts';
 import { checkStoredLog } from './stored-log.ts';
@@ -25,14 +24,19 @@ export type KillResult = LedgerFigures & {
   recoveryMs: { median: number; longest: number };
 };
 
-export async function runKillRounds(options: {
+type KillOptions = {
   rounds: number;
   seed: number;
   port: number;
   syncFlush: boolean;
   report: (line: string) => void;
-}): Promise<KillResult> {
-  const dir = mkdtempSync(path.join(os.tmpdir(), 'liftmq-kill-'));
+};
+
+export function runKillRounds(options: KillOptions): Promise<KillResult> {
+  return inWorkspace('kill', options.report, (dir) => runIn(dir, options));
+}
+
+async function runIn(dir: string, options: KillOptions): Promise<KillResult> {
   const random = seeded(options.seed);
   const server = startLiftmq({
     dir,
@@ -86,10 +90,9 @@ export async function runKillRounds(options: {
       median: Math.round(sorted[Math.floor(sorted.length / 2)]),
       longest: Math.round(sorted[sorted.length - 1]),
     };
-    rmSync(dir, { recursive: true, force: true });
     return { ...figures, rounds: options.rounds, kills, recoveryMs };
   } catch (cause) {
-    throw new Error(`seed ${options.seed}; the store and the broker's output are in ${dir}`, { cause });
+    throw new Error(`seed ${options.seed}`, { cause });
   } finally {
     load.kill('SIGKILL');
     await server.stopBroker('SIGKILL');

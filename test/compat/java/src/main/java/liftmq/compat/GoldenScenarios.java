@@ -11,8 +11,6 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.TreeSet;
-import java.util.zip.CRC32;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.LocalTransactionState;
 import org.apache.rocketmq.client.producer.TransactionListener;
@@ -30,12 +28,10 @@ final class GoldenScenarios {
     }
 
     static void register(Map<String, Scenario> scenarios) {
-        scenarios.put("store-load", GoldenScenarios::load);
         scenarios.put("golden-load", run -> {
             load(run);
             transactions(run);
         });
-        scenarios.put("store-contents", GoldenScenarios::storeContents);
     }
 
     /** One of everything that a log can hold, and enough of it for several small files of each kind. */
@@ -152,7 +148,7 @@ final class GoldenScenarios {
         return HexFormat.of().formatHex(host.getAddress().getAddress()) + ":" + host.getPort();
     }
 
-    private static Map<String, Object> record(long offset, int size, MessageExt message) {
+    static Map<String, Object> record(long offset, int size, MessageExt message) {
         Map<String, Object> facts = new TreeMap<>();
         facts.put("physicalOffset", offset);
         facts.put("sizeBytes", size);
@@ -170,65 +166,5 @@ final class GoldenScenarios {
         facts.put("bodyHex", HexFormat.of().formatHex(message.getBody()));
         facts.put("properties", message.getProperties());
         return facts;
-    }
-
-    /** All that users' topics hold, queue by queue, and where a group is: equal for two servers with the same store. */
-    private static void storeContents(Run run) throws Exception {
-        TreeSet<String> topics = new TreeSet<>();
-        run.awaitOrFail(40, "the name server lists the topics", () -> {
-            topics.addAll(run.admin().fetchAllTopicList().getTopicList());
-            return topics.contains("SELF_TEST_TOPIC");
-        });
-        topics.removeIf(topic -> topic.startsWith("rmq_sys_") || topic.startsWith("RMQ_SYS_")
-            || topic.startsWith("SCHEDULE_TOPIC") || topic.startsWith("TRANS_CHECK"));
-        Map<String, Object> queues = new TreeMap<>();
-        for (String topic : topics) {
-            int queueCount = run.admin().examineTopicRouteInfo(topic).getQueueDatas().get(0).getReadQueueNums();
-            for (int queue = 0; queue < Math.min(queueCount, 16); queue++) {
-                String contents = contents(run, topic, queue);
-                if (contents != null) {
-                    queues.put(topic + " " + queue, contents);
-                }
-            }
-        }
-        run.saw("queues", queues);
-        Map<String, Object> progress = new TreeMap<>();
-        for (int queue = 0; queue < 4; queue++) {
-            progress.put("Plain " + queue, Facts.answer(run.wire().call(run.broker,
-                RequestCode.QUERY_CONSUMER_OFFSET, "consumerGroup", "Readers",
-                "topic", "Plain", "queueId", queue)));
-        }
-        run.saw("progress of Readers", progress);
-        DefaultMQProducer producer = run.producer();
-        run.saw("by key", producer.queryMessage("Plain", "key7", 8, 0, System.currentTimeMillis() + 60_000)
-            .getMessageList().size());
-        run.saw("next offset", producer.send(new Message("Plain", "one more".getBytes(StandardCharsets.UTF_8)),
-            run.queue("Plain", 0)).getQueueOffset());
-    }
-
-    private static String contents(Run run, String topic, int queue) throws Exception {
-        long offset = run.admin().minOffset(run.queue(topic, queue));
-        long end = run.admin().maxOffset(run.queue(topic, queue));
-        if (end == 0) {
-            return null;
-        }
-        String range = offset + "…" + end;
-        CRC32 crc = new CRC32();
-        int count = 0;
-        while (offset < end) {
-            RemotingCommand pulled = PullScenarios.pull(run, "TOOLS_CONSUMER", topic, queue, offset, 32, "*");
-            if (pulled.getCode() != 0) {
-                return range + ", code " + pulled.getCode() + " at " + offset;
-            }
-            for (MessageExt message : Facts.records(pulled)) {
-                if (message.getQueueOffset() != offset) {
-                    return range + ", offset " + message.getQueueOffset() + " where " + offset + " belongs";
-                }
-                offset++;
-                count++;
-            }
-            crc.update(pulled.getBody());
-        }
-        return range + ", " + count + " messages, crc " + Long.toHexString(crc.getValue());
     }
 }

@@ -1,5 +1,7 @@
 package liftmq.compat;
 
+import com.alibaba.fastjson2.JSON;
+import com.alibaba.fastjson2.JSONObject;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -18,6 +20,8 @@ import java.util.concurrent.Future;
  *
  * <pre>
  * Main NAMESRV BROKER THREADS SCENARIO…
+ * Main serve                           one scenario for each line of standard input:
+ *                                      {@code {"scenario","namesrv","broker","arguments"}}
  * Main list                            the names
  * Main manifest COMMITLOG              what the official decoder finds in a log, see GoldenScenarios
  * </pre>
@@ -40,6 +44,7 @@ public final class Main {
         AdminScenarios.register(SCENARIOS);
         RestartScenarios.register(SCENARIOS);
         GoldenScenarios.register(SCENARIOS);
+        InterchangeScenarios.register(SCENARIOS);
     }
 
     private Main() {
@@ -54,6 +59,15 @@ public final class Main {
             GoldenScenarios.manifest(Path.of(args[1]));
             return;
         }
+        if (args[0].equals("serve")) {
+            for (String line = CONTROL.readLine(); line != null; line = CONTROL.readLine()) {
+                JSONObject order = JSON.parseObject(line);
+                String name = order.getString("scenario");
+                run(new Run(name, order.getString("namesrv"), order.getString("broker"),
+                    order.getJSONObject("arguments")), scenario(name));
+            }
+            System.exit(0);
+        }
         if (args[0].equals("member")) {
             ConsumeScenarios.groupMember(args[1], args[2], args[3], args[4]);
             return;
@@ -62,11 +76,8 @@ public final class Main {
         ExecutorService threads = Executors.newFixedThreadPool(Integer.parseInt(args[2]));
         List<Future<Boolean>> outcomes = new ArrayList<>();
         for (String name : names) {
-            Scenario scenario = SCENARIOS.get(name);
-            if (scenario == null) {
-                throw new IllegalArgumentException("unknown scenario " + name + "; known: " + SCENARIOS.keySet());
-            }
-            outcomes.add(threads.submit(() -> run(name, scenario, args[0], args[1])));
+            Scenario scenario = scenario(name);
+            outcomes.add(threads.submit(() -> run(new Run(name, args[0], args[1], new JSONObject()), scenario)));
         }
         boolean passed = true;
         for (Future<Boolean> outcome : outcomes) {
@@ -75,9 +86,16 @@ public final class Main {
         System.exit(passed ? 0 : 1);
     }
 
-    private static boolean run(String name, Scenario scenario, String namesrv, String broker) {
+    private static Scenario scenario(String name) {
+        Scenario scenario = SCENARIOS.get(name);
+        if (scenario == null) {
+            throw new IllegalArgumentException("unknown scenario " + name + "; known: " + SCENARIOS.keySet());
+        }
+        return scenario;
+    }
+
+    private static boolean run(Run run, Scenario scenario) {
         long start = System.nanoTime();
-        Run run = new Run(name, namesrv, broker);
         try (run) {
             scenario.run(run);
         } catch (Throwable trouble) {

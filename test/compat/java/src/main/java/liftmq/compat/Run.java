@@ -1,5 +1,6 @@
 package liftmq.compat;
 
+import com.alibaba.fastjson2.JSONObject;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -8,6 +9,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.rocketmq.client.ClientConfig;
 import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
@@ -32,14 +36,17 @@ final class Run implements AutoCloseable {
     final String name;
     final String namesrv;
     final String broker;
+    /** What whoever ordered the run says about it; mostly nothing. */
+    final JSONObject arguments;
     private final Map<String, Object> facts = new TreeMap<>();
     private final List<String> failures = new ArrayList<>();
     private final Deque<AutoCloseable> opened = new ArrayDeque<>();
     private Wire wire;
     private DefaultMQAdminExt admin;
 
-    Run(String name, String namesrv, String broker) {
+    Run(String name, String namesrv, String broker, JSONObject arguments) {
         this.name = name;
+        this.arguments = arguments;
         this.namesrv = namesrv;
         this.broker = broker;
     }
@@ -124,7 +131,7 @@ final class Run implements AutoCloseable {
         return client;
     }
 
-    /** Closes it after the scenario, last opened first. */
+    /** Closes it after the scenario. */
     <C extends AutoCloseable> C closing(C resource) {
         opened.push(resource);
         return resource;
@@ -199,10 +206,21 @@ final class Run implements AutoCloseable {
         return results;
     }
 
+    /** All at once: a client takes up to three seconds to end its threads. */
     @Override
     public void close() throws Exception {
+        ExecutorService threads = Executors.newCachedThreadPool();
+        List<Future<?>> closed = new ArrayList<>();
         while (!opened.isEmpty()) {
-            opened.pop().close();
+            AutoCloseable resource = opened.pop();
+            closed.add(threads.submit(() -> {
+                resource.close();
+                return null;
+            }));
+        }
+        threads.shutdown();
+        for (Future<?> each : closed) {
+            each.get();
         }
     }
 }
