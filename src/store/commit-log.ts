@@ -47,6 +47,8 @@ export interface CommitLogOptions {
   unflushedMax: number;
   /** Runs after each batch became durable. */
   onDurable: () => void;
+  /** "disk 96.0 % full at /data", measured now. */
+  diskUse: () => Promise<string>;
 }
 
 /** Between two attempts to get a failed log going again. */
@@ -283,14 +285,16 @@ export class CommitLog {
   #fail(error: unknown): void {
     if (this.#trouble !== undefined) return;
     if (!(error instanceof Error) || error instanceof AssertionFailure) throw error;
-    const full = error instanceof DiskError && error.code === 'ENOSPC';
-    this.#trouble = full ? `disk full: ${error.message}` : `the commit log failed: ${error.message}`;
+    const isFull = error instanceof DiskError && error.code === 'ENOSPC';
+    this.#trouble = isFull ? `disk full: ${error.message}` : `the commit log failed: ${error.message}`;
     this.#options.log.error('store.log.failed', { cause: error.message, durableOffset: this.#durable }, this.#trouble);
-    void this.#repair();
+    void this.#repair(isFull ? error.message : undefined);
   }
 
-  async #repair(): Promise<void> {
+  /** `full`: the disk's word, to which the figures are looked up before anybody is told. */
+  async #repair(full: string | undefined): Promise<void> {
     await this.#stopWork();
+    if (full !== undefined) this.#trouble = `${await this.#options.diskUse()}: ${full}`;
     const keep = this.#durable;
     this.#cut(keep);
     for (;;) {

@@ -41,6 +41,14 @@ export function readUnit(bytes: Uint8Array, at: number): QueueUnit | undefined {
   return { physicalOffset, sizeBytes, tagsCode: Number(readI64Big(bytes, at + 12)) };
 }
 
+/** One that fills a file up to where its queue starts; not a unit of which a part was written. */
+export function isBlankUnit(bytes: Uint8Array, at: number): boolean {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + at, unitSize).equals(blankUnit);
+}
+
+const blankUnit = new Uint8Array(unitSize);
+writeUnit(blankUnit, 0, 0, 0, 0);
+
 export class QueueFiles {
   readonly #disk: Disk;
   readonly #directory: string;

@@ -23,15 +23,16 @@ export class LogFiles {
 
   /**
    * Reads the directory. Rejects when segments are missing in the middle or have another size than configured; only
-   * after a crash may the last one be short.
+   * the last one may be empty, and after a crash short.
    */
   async load(crashed: boolean): Promise<void> {
     const starts = await listSegments(this.#disk, this.directory);
     for (const [index, start] of starts.entries()) {
       const path = this.pathOf(start);
       const { sizeBytes } = await this.#disk.stat(path);
-      // A crash between creating and sizing: opening it sizes it.
-      const unfinished = crashed && index === starts.length - 1 && sizeBytes < this.segmentSize;
+      // A crash, or a disk that failed, between creating and sizing: opening it sizes it.
+      const isShort = sizeBytes === 0 || (crashed && sizeBytes < this.segmentSize);
+      const unfinished = index === starts.length - 1 && isShort;
       if (sizeBytes !== this.segmentSize && !unfinished) {
         throw new Error(
           `${path} has ${sizeBytes} bytes, but mappedFileSizeCommitLog is ${this.segmentSize}: set it to the size the files have`,

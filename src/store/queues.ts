@@ -3,6 +3,7 @@ import type { Log } from '../io/mod.ts';
 import { isStorableTopicName } from '../message/mod.ts';
 import {
   eachOf,
+  isBlankUnit,
   type QueueFiles,
   type QueueUnit,
   readUnit,
@@ -227,5 +228,5 @@ function isBelow(units: Uint8Array, index: number, physicalOffset: number): bool
   if (at + unitSize > units.length) return false;
   const unit = readUnit(units, at);
   if (unit !== undefined) return unit.physicalOffset < physicalOffset;
-  return units.subarray(at, at + unitSize).some((byte) => byte !== 0);
+  return isBlankUnit(units, at);
 }

@@ -2,6 +2,7 @@ import { assert } from '../common/mod.ts';
 import type { Log } from '../io/mod.ts';
 import { blankSize, findRecord, isStorableTopicName, type StoredMessage } from '../message/mod.ts';
 import type { Checkpoint, Checkpoints } from './checkpoint.ts';
+import type { Deletions } from './deletions.ts';
 import { type Dispatch, dispatchOf, lightQueuePrefix } from './dispatch.ts';
 import { Doubts } from './doubts.ts';
 import type { LogFiles } from './log-files.ts';
@@ -24,6 +25,7 @@ export interface RecoveryParts {
   queues: Queues;
   index: MessageIndex;
   checkpoints: Checkpoints;
+  deletions: Deletions;
   log: Log;
   left: LeftOpen;
   checkCrc: boolean;
@@ -94,9 +96,12 @@ async function recoverFrom(parts: Parts, own: Checkpoint | undefined): Promise<R
     if (units !== own.units) {
       throw new Contradiction(`the queues hold ${units} entries, the checkpoint says ${own.units}`);
     }
+    refuseDeleted(parts, own.offset);
     if (!(await index.load(own.offset, cleanStop))) throw new Contradiction('an index file is torn');
     return await walk(parts, own.offset, own, false);
   }
+  // Queues and index of ours were believed up to a place that is no more: a disk in trouble held the checkpoint back.
+  if (own !== undefined && parts.left === 'by us') throw new Contradiction('the checkpoint is older than the log');
   let from = files.minOffset;
   if (cleanStop) {
     const { physicalEnd, whole } = await queues.load(Number.MAX_SAFE_INTEGER, false, log);
@@ -108,6 +113,7 @@ async function recoverFrom(parts: Parts, own: Checkpoint | undefined): Promise<R
     from = await segmentBefore(parts, await checkpoints.readApache());
     await queues.load(from, true, log);
   }
+  refuseDeleted(parts, from);
   if (!(await index.load(from, cleanStop))) throw new Contradiction('an index file is torn');
   return await walk(parts, from, undefined, from === files.minOffset);
 }
@@ -122,6 +128,17 @@ async function segmentBefore({ files }: RecoveryParts, timestampMs: number): Pro
     if (time > 0 && time <= timestampMs) return files.starts[i];
   }
   return files.minOffset;
+}
+
+/** What the queue files hold of a topic that was deleted after the checkpoint is not what follows it in the log. */
+function refuseDeleted({ queues, deletions }: Parts, from: number): void {
+  for (const queue of queues.table.queues()) {
+    const { name } = queues.table.topicOf(queue);
+    // What lies below `from` is all older than a deletion at that place.
+    if (queues.table.nextUnit[queue] > 0 && deletions.covers(name, from - 1)) {
+      throw new Contradiction(`${name} was deleted, and its queues are there`);
+    }
+  }
 }
 
 /** Dispatches all records from `from` on. `whole`: nothing was believed, gaps in a queue are gaps in the log. */
@@ -149,12 +166,14 @@ async function walk(parts: Parts, from: number, own: Checkpoint | undefined, who
       continue;
     }
     const { record } = item;
-    const doubt = doubts?.judge(record);
+    const isDeleted = parts.deletions.covers(record.topic, item.offset);
+    const doubt = isDeleted ? undefined : doubts?.judge(record);
     if (doubt !== undefined) {
       item = { kind: 'end', ...doubt, sizeBytes: 0, zeros: false };
       break;
     }
     const made = dispatchOf(record, parts.delayLevelsMs);
+    if (isDeleted) made.hasUnit = false;
     if (!(await dispatch(parts, record, made, whole))) unplaced += 1;
     state.lastTimestampMs = record.storeTimestampMs;
     state.lastOffset = item.offset;

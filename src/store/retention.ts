@@ -1,3 +1,4 @@
+import { AssertionFailure } from '../common/mod.ts';
 import type { Clock, Disk, Host, Log, Timer, Timers } from '../io/mod.ts';
 import type { CommitLog } from './commit-log.ts';
 import type { LogFiles } from './log-files.ts';
@@ -54,7 +55,7 @@ export class Retention {
 
   async start(): Promise<void> {
     await this.#measure();
-    this.#parts.timers.soon(() => void this.#correct());
+    this.#cleaning = this.#reported(this.#correct());
     this.#timer = this.#parts.timers.every(this.#period, () => void this.#run());
   }
 
@@ -69,6 +70,16 @@ export class Retention {
     await this.#cleaning;
   }
 
+  /** Measures, and says how full the disk is. */
+  async diskUse(): Promise<string> {
+    await this.#measure();
+    return this.#sentence;
+  }
+
+  get #sentence(): string {
+    return `disk ${percent(this.diskUsedRatio)} full at ${this.#parts.files.directory}`;
+  }
+
   #sinceCleanMs = 0;
 
   async #run(): Promise<void> {
@@ -76,14 +87,18 @@ export class Retention {
     this.#sinceCleanMs += this.#period;
     if (this.#sinceCleanMs < this.#parts.config.cleanResourceInterval || this.#cleaning !== undefined) return;
     this.#sinceCleanMs = 0;
-    this.#cleaning = this.#clean()
-      .catch((error) => {
-        if (!(error instanceof Error)) throw error;
-        this.#parts.log.warn('store.retention.failed', { error: error.message }, 'files could not be deleted');
-      })
-      .finally(() => {
-        this.#cleaning = undefined;
-      });
+    this.#cleaning = this.#reported(this.#clean());
+  }
+
+  async #reported(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      if (!(error instanceof Error) || error instanceof AssertionFailure) throw error;
+      this.#parts.log.warn('store.retention.failed', { error: error.message }, 'old files could not be deleted');
+    } finally {
+      this.#cleaning = undefined;
+    }
   }
 
   /** The ratios with RocketMQ's caps. */
@@ -108,10 +123,7 @@ export class Retention {
     }
     const { warning } = this.#ratios;
     const before = this.#trouble;
-    this.#trouble =
-      this.diskUsedRatio > warning
-        ? `disk ${percent(this.diskUsedRatio)} full at ${files.directory}, the limit is ${percent(warning)}`
-        : undefined;
+    this.#trouble = this.diskUsedRatio > warning ? `${this.#sentence}, the limit is ${percent(warning)}` : undefined;
     if (this.#trouble !== undefined && before === undefined) {
       log.error('store.disk.full', { usedRatio: this.diskUsedRatio }, this.#trouble);
     } else if (this.#trouble === undefined && before !== undefined) {

@@ -24,6 +24,7 @@ import {
 import { Checkpoints } from './checkpoint.ts';
 import { CommitLog } from './commit-log.ts';
 import { QueueFiles } from './consume-queue.ts';
+import { Deletions } from './deletions.ts';
 import { delayOf, hasIndexKeys, hasQueueUnit } from './dispatch.ts';
 import { entryHash } from './index-file.ts';
 import { LogFiles } from './log-files.ts';
@@ -103,6 +104,9 @@ class Store implements MessageStore {
   readonly #index: MessageIndex;
   readonly #reader: MessageReader;
   readonly #checkpoints: Checkpoints;
+  readonly #deletions: Deletions;
+  /** Topics whose deletion is under way. */
+  readonly #deleting = new Set<string>();
   readonly #writeback: Writeback;
   readonly #retention: Retention;
   readonly #delayLevelsMs: readonly number[];
@@ -147,12 +151,15 @@ class Store implements MessageStore {
       stagedSizeMax: tailSizeMax / 2,
       unflushedMax: tailSizeMax / 2,
       onDurable: () => this.#writeback.durable(),
+      diskUse: () => this.#retention.diskUse(),
     });
     this.#checkpoints = new Checkpoints(disk, root, this.#files);
+    this.#deletions = new Deletions(disk, root);
     const parts = { queues: this.#queues, index: this.#index, files: this.#files, commitLog: this.#log };
     this.#writeback = new Writeback({
       ...parts,
       checkpoints: this.#checkpoints,
+      deletions: this.#deletions,
       timers,
       clock,
       log,
@@ -189,11 +196,13 @@ class Store implements MessageStore {
     const left = await readOpenMark(disk, root);
     await this.#files.load(left !== 'by nobody');
     await markOpen(disk, root, host.pid, left === 'by us' ? 'by us' : 'by others');
+    await this.#deletions.load();
     const recovered = await recover({
       files: this.#files,
       queues: this.#queues,
       index: this.#index,
       checkpoints: this.#checkpoints,
+      deletions: this.#deletions,
       log,
       left,
       checkCrc: config.checkCRCOnRecover,
@@ -211,7 +220,8 @@ class Store implements MessageStore {
   put(message: Put, done: (result: PutResult) => void): void {
     const topic = this.#topicBytes(message.topic);
     const size = this.#sizeOf(message, topic);
-    const refusal = this.#illegal(message, topic, size) ?? this.#unavailable(size, 1, message.keyHashes.length);
+    const refusal =
+      this.#illegal(message, topic, size) ?? this.#unavailable(message.topic, size, 1, message.keyHashes.length);
     if (refusal !== undefined) {
       this.#options.timers.soon(() => done(refusal));
       return;
@@ -246,7 +256,7 @@ class Store implements MessageStore {
       total > this.#recordSizeMax
         ? illegal(`a batch of ${total} bytes, the limit is ${this.#recordSizeMax}`)
         : undefined;
-    refusal ??= this.#unavailable(total, messages.length, keyCount);
+    refusal ??= this.#unavailable(messages[0].topic, total, messages.length, keyCount);
     if (refusal !== undefined) {
       const results = messages.map(() => refusal);
       this.#options.timers.soon(() => done(results));
@@ -296,10 +306,13 @@ class Store implements MessageStore {
     return undefined;
   }
 
-  #unavailable(size: number, count: number, keyCount: number): PutResult | undefined {
+  #unavailable(topic: string, size: number, count: number, keyCount: number): PutResult | undefined {
     if (this.#closing !== undefined) return refused('service not available', 'the broker is stopping');
     const trouble = this.#log.trouble ?? this.#retention.trouble;
     if (trouble !== undefined) return refused('service not available', trouble);
+    if (this.#deleting.size > 0 && this.#deleting.has(topic)) {
+      return refused('service not available', `the topic ${topic} is being deleted`);
+    }
     const busy = this.#log.busy(size);
     if (busy !== undefined) return refused('busy', busy);
     if (!this.#queues.pages.hasRoom(count)) {
@@ -498,8 +511,13 @@ class Store implements MessageStore {
     return this.#queues.table.topicNames;
   }
 
-  deleteTopic(topic: string): Promise<void> {
-    return this.#writeback.deleteTopic(topic);
+  async deleteTopic(topic: string): Promise<void> {
+    this.#deleting.add(topic);
+    try {
+      await this.#writeback.deleteTopic(topic);
+    } finally {
+      this.#deleting.delete(topic);
+    }
   }
 
   health(): StoreHealth {

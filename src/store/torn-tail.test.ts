@@ -8,7 +8,7 @@ import { segmentName } from './segment-file.ts';
 
 /**
  * A log that ends anyhow: cut at every byte of its last 64 records, every bit of the last 4 flipped. What a start makes
- * of it is exactly the longest valid stretch; only with a valid record behind the damage it refuses. `npm run test:torn`
+ * of it is exactly the longest valid stretch; only with a valid record behind the damage it refuses. `npm run test:store`
  * takes every byte and bit; other runs take a part of them, always the same.
  */
 const segmentSize = 16_384;

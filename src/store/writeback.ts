@@ -1,7 +1,9 @@
 import { AssertionFailure } from '../common/mod.ts';
-import type { Clock, Log, Timer, Timers } from '../io/mod.ts';
+import { type Clock, DiskError, type Log, type Timer, type Timers } from '../io/mod.ts';
 import type { Checkpoint, Checkpoints } from './checkpoint.ts';
 import type { CommitLog } from './commit-log.ts';
+import type { Deletions } from './deletions.ts';
+import type { LogFiles } from './log-files.ts';
 import type { MessageIndex } from './message-index.ts';
 import type { PutResult } from './message-store.ts';
 import type { Queues } from './queues.ts';
@@ -20,6 +22,8 @@ export interface WritebackParts {
   index: MessageIndex;
   commitLog: CommitLog;
   checkpoints: Checkpoints;
+  deletions: Deletions;
+  files: LogFiles;
   timers: Timers;
   clock: Clock;
   log: Log;
@@ -166,21 +170,26 @@ export class Writeback {
     else log.warn('store.writeback.failed', fields, 'queues or index could not be written; the next round tries again');
   }
 
-  /** Removes a topic's queues, and lets the checkpoint know, so that recovery does not bring them back. */
+  /**
+   * Removes a topic's queues, and lets the checkpoint know, so that recovery does not bring them back. The caller lets no
+   * message to the topic through meanwhile. Rejects with DiskError: the topic may be there still.
+   */
   deleteTopic(name: string): Promise<void> {
     return this.#exclusively(async () => {
-      const { queues, commitLog, timers } = this.#parts;
+      const { queues, commitLog, timers, deletions, files } = this.#parts;
       const topic = queues.table.topic(name);
       if (topic === undefined) return;
-      for (const queue of topic.queues.values()) this.#units -= queues.table.visible[queue];
-      await this.#moving;
-      const removal = queues.removeTopic(name);
-      // Of the topic's messages that are on their way recovery must not see any: they are of no queue that is there.
+      // Its last messages on their way: what the deletion covers must not be lost with power and written anew.
       const { end } = commitLog;
-      await removal;
-      while (commitLog.durableOffset < end && commitLog.trouble === undefined && !this.#stopped) {
+      while (commitLog.durableOffset < end && commitLog.end >= end && !this.#stopped) {
         await new Promise<void>((resolve) => timers.after(durableLookMs, resolve));
       }
+      await commitLog.flush();
+      if (commitLog.flushedOffset < end) throw new DiskError('EIO', 'delete topic', files.directory);
+      await deletions.add(name, end, files.minOffset);
+      for (const queue of topic.queues.values()) this.#units -= queues.table.visible[queue];
+      await this.#moving;
+      await queues.removeTopic(name);
       this.#checkpointOffset = -1;
       await this.#round();
       await this.#moving;
