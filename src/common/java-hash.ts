@@ -13,7 +13,17 @@ export function javaHashOn(hash: number, text: string): number {
 /** The same with the rest as UTF-8 in `bytes[from, to)`: without making a string of it when it is ASCII. */
 export function javaHashOnUtf8(hash: number, bytes: Buffer, from: number, to: number): number {
   let next = hash;
-  for (let at = from; at < to; at++) {
+  let at = from;
+  // Four at a time: one multiplication waits for the one before, and there are fewer of those that wait.
+  for (const end = to - 3; at < end; at += 4) {
+    const first = bytes[at];
+    const second = bytes[at + 1];
+    const third = bytes[at + 2];
+    const fourth = bytes[at + 3];
+    if ((first | second | third | fourth) > 0x7f) return javaHashOn(hash, bytes.toString('utf8', from, to));
+    next = (Math.imul(next, 923_521) + Math.imul(first, 29_791) + second * 961 + third * 31 + fourth) | 0;
+  }
+  for (; at < to; at++) {
     const byte = bytes[at];
     if (byte > 0x7f) return javaHashOn(hash, bytes.toString('utf8', from, to));
     next = (Math.imul(next, 31) + byte) | 0;

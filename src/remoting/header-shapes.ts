@@ -1,6 +1,6 @@
 /**
  * Headers of one producer differ in a few digits and letters, and stand otherwise at the same places byte for byte. So
- * the last JSON headers that the scan accepted are remembered, and a new one is compared with one of the same size, four
+ * the last JSON headers that the scan accepted are remembered, and a new one is compared with one of the same size, eight
  * bytes at a time:
  *
  *     learnt   {"code":310,"extFields":{"a":"pg","b":"T","e":"3", … ,"i":"UNIQ_KEY\u0001AC11 … ","opaque":1042, … }
@@ -14,6 +14,7 @@ import { escapeSize, special } from './json-escapes.ts';
 import type { ScannedHeader } from './scanned-header.ts';
 
 const shapeCount = 256;
+const stretchSize = 8;
 const sizeMin = 16;
 /** Longer headers are scanned each time. */
 const sizeMax = 1024;
@@ -29,7 +30,12 @@ interface Shape {
   language: string | undefined;
   opaqueStart: number;
   opaqueEnd: number;
-  /** The header's bytes at 0, 4, 8 … and, last, those that end it; and which bits of them may vary. */
+  /**
+   * The header's bytes at 0, 8, 16 … and, last, those that end it. As floating-point numbers, which are equal just when
+   * the bytes are: text has neither NaN nor zero.
+   */
+  stretches: Float64Array;
+  /** The two words of each stretch, and which bits of them may vary. */
   words: Int32Array;
   varying: Int32Array;
   starts: Int32Array;
@@ -51,7 +57,7 @@ export class HeaderShapes {
     if (bytes !== this.#bytes) this.#use(bytes);
     const shape = this.#shapes[placeOf(bytes, base, size)];
     if (shape === undefined || shape.size !== size) return false;
-    if (!isLike(this.#view, base, size, shape.words, shape.varying)) return false;
+    if (!isLike(this.#view, base, shape)) return false;
     const opaque = digitsAt(bytes, base + shape.opaqueStart, base + shape.opaqueEnd);
     if (opaque < 0 || shape.row === undefined) return false;
     header.code = shape.row.command.row.code;
@@ -94,6 +100,7 @@ export class HeaderShapes {
       language: header.language,
       opaqueStart,
       opaqueEnd,
+      stretches: stretchesOf(this.#view, base, size),
       words: wordsOf(this.#view, base, size),
       varying: wordsOf(new DataView(varies.buffer), 0, size),
       starts: header.starts.slice(0, row.fieldCount),
@@ -113,22 +120,32 @@ function placeOf(bytes: Buffer, base: number, size: number): number {
   return (size + 31 * bytes[base + 8] + 57 * bytes[base + 9]) & (shapeCount - 1);
 }
 
+function stretchesOf(view: DataView, base: number, size: number): Float64Array {
+  return Float64Array.from({ length: Math.ceil(size / stretchSize) }, (_, i) =>
+    view.getFloat64(base + Math.min(stretchSize * i, size - stretchSize), true),
+  );
+}
+
 function wordsOf(view: DataView, base: number, size: number): Int32Array {
-  const count = Math.ceil(size / 4);
-  const words = new Int32Array(count);
-  for (let i = 0; i < count - 1; i++) words[i] = view.getInt32(base + 4 * i, true);
-  words[count - 1] = view.getInt32(base + size - 4, true);
+  const count = Math.ceil(size / stretchSize);
+  const words = new Int32Array(2 * count);
+  for (let i = 0; i < count; i++) {
+    const at = base + Math.min(stretchSize * i, size - stretchSize);
+    words[2 * i] = view.getInt32(at, true);
+    words[2 * i + 1] = view.getInt32(at + 4, true);
+  }
   return words;
 }
 
-function isLike(view: DataView, base: number, size: number, words: Int32Array, varying: Int32Array): boolean {
-  const last = words.length - 1;
-  for (let i = 0; i < last; i++) {
-    const word = view.getInt32(base + 4 * i, true);
-    if (word !== words[i] && !isAllowed(word, words[i], varying[i])) return false;
+function isLike(view: DataView, base: number, { size, stretches, words, varying }: Shape): boolean {
+  const last = stretches.length - 1;
+  for (let i = 0, at = base; i <= last; i++, at += stretchSize) {
+    if (i === last) at = base + size - stretchSize;
+    if (view.getFloat64(at, true) === stretches[i]) continue;
+    if (!isAllowed(view.getInt32(at, true), words[2 * i], varying[2 * i])) return false;
+    if (!isAllowed(view.getInt32(at + 4, true), words[2 * i + 1], varying[2 * i + 1])) return false;
   }
-  const word = view.getInt32(base + size - 4, true);
-  return word === words[last] || isAllowed(word, words[last], varying[last]);
+  return true;
 }
 
 /** Whether the words differ only where they may, and all bytes there are plain. */

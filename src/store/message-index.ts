@@ -52,6 +52,8 @@ export class MessageIndex {
   readonly #files: IndexFile[] = [];
   /** Of the newest file; undefined until something is linked. */
   #slots: Int32Array | undefined;
+  /** The entries of one slice. */
+  #slice: Uint8Array | undefined;
   #hashes: Int32Array;
   #physical: Float64Array;
   #timestamps: Float64Array;
@@ -295,14 +297,15 @@ export class MessageIndex {
     const slots = this.#slots;
     const header = { ...target.header };
     const dirty = new Uint8Array((this.#shape.slotsMax >> slotPageShift) + 1);
+    this.#slice ??= new Uint8Array(linkSliceCount * indexEntrySize);
+    const bytes = this.#slice;
     let at = from;
     try {
       while (at < end && header.entryCount < this.#shape.entriesMax) {
         const count = Math.min(end - at, linkSliceCount, this.#shape.entriesMax - header.entryCount);
         const first = header.entryCount;
-        const bytes = new Uint8Array(count * indexEntrySize);
         for (let i = 0; i < count; i++, at++) this.#linkOne(header, slots, dirty, bytes, i * indexEntrySize, at);
-        await file.write(bytes, 0, bytes.length, entryPosition(this.#shape, first));
+        await file.write(bytes, 0, count * indexEntrySize, entryPosition(this.#shape, first));
       }
       await this.#sync(file);
       await writeSlots(file, slots, dirty);
@@ -369,6 +372,7 @@ export class MessageIndex {
     void this.#exclusively(async () => {
       if (this.#stagedCount > 0) return;
       this.#slots = undefined;
+      this.#slice = undefined;
       this.#hashes = new Int32Array(stagedAtFirst);
       this.#physical = new Float64Array(stagedAtFirst);
       this.#timestamps = new Float64Array(stagedAtFirst);

@@ -27,6 +27,8 @@ export class Queues {
   readonly files: QueueFiles;
   /** Queues with entries that are not in their files. */
   #dirty: number[] = [];
+  /** For the entries of one write; as many as writes go on at once, since new ones each time keep the collector busy. */
+  readonly #buffers: Uint8Array[] = [];
 
   constructor(table: QueueTable, pages: QueuePages, files: QueueFiles) {
     this.table = table;
@@ -65,16 +67,21 @@ export class Queues {
   }
 
   async #writeQueue(queue: number): Promise<void> {
-    while (this.#isBehind(queue)) {
-      const from = this.table.fileUnits[queue];
-      const count = Math.min(this.table.visible[queue] - from, writeUnitsMax);
-      const bytes = new Uint8Array(count * unitSize);
-      for (let i = 0; i < count; i++) {
-        assert(this.pages.read(queue, from + i), 'an entry stays in memory until it is written');
-        writeUnit(bytes, i * unitSize, this.pages.physicalOffset, this.pages.sizeBytes, this.pages.tagsCode);
+    const bytes = this.#buffers.pop() ?? new Uint8Array(writeUnitsMax * unitSize);
+    try {
+      while (this.#isBehind(queue)) {
+        const from = this.table.fileUnits[queue];
+        const count = Math.min(this.table.visible[queue] - from, writeUnitsMax);
+        for (let i = 0; i < count; i++) {
+          assert(this.pages.read(queue, from + i), 'an entry stays in memory until it is written');
+          writeUnit(bytes, i * unitSize, this.pages.physicalOffset, this.pages.sizeBytes, this.pages.tagsCode);
+        }
+        const { name } = this.table.topicOf(queue);
+        await this.files.write(name, this.table.queueIds[queue], from, bytes.subarray(0, count * unitSize));
+        this.table.fileUnits[queue] = from + count;
       }
-      await this.files.write(this.table.topicOf(queue).name, this.table.queueIds[queue], from, bytes);
-      this.table.fileUnits[queue] = from + count;
+    } finally {
+      this.#buffers.push(bytes);
     }
   }
 
