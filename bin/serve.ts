@@ -87,7 +87,15 @@ export async function serve(options: ServeOptions): Promise<void> {
     console.error(sentence === undefined ? error : `liftmq: ${sentence}`);
     process.exitCode = 1;
   }
-  for (const close of closers.reverse()) await close();
+  for (const close of closers.reverse()) {
+    try {
+      await close();
+    } catch (error) {
+      // What is left open would keep the process alive.
+      console.error(error);
+      process.exitCode = 1;
+    }
+  }
 }
 
 interface Configs {
@@ -170,7 +178,7 @@ function readiness(roles: readonly RoleName[], { nameServer, broker }: Parts): R
 }
 
 function brokerWord(broker: Broker): string {
-  const { writable, cause } = broker.stats().store;
+  const { writable, cause } = broker.health();
   if (!writable) return `store refuses messages: ${cause ?? 'unknown cause'}`;
   return broker.registered ? 'ready' : 'not registered with a name server';
 }

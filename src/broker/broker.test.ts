@@ -231,3 +231,20 @@ test(
     await assert.rejects(node.env.disk.stat('/store/abort'), /ENOENT/);
   }),
 );
+
+test(
+  'figures by topic are those of the busiest, busiest first',
+  withBroker(async ({ broker, send }) => {
+    assert.deepEqual(broker.stats().topics, []);
+    for (let i = 0; i < 205; i++) await send({ topic: `T-${i}` });
+    for (let i = 0; i < 2; i++) await send({ topic: 'T-7' });
+    await send({ topic: 'T-200' });
+    const { topics } = broker.stats();
+    assert.equal(topics.length, 200);
+    assert.deepEqual(
+      topics.slice(0, 3).map(({ messagesIn }) => messagesIn),
+      [3, 2, 1],
+    );
+    assert.deepEqual([topics[0].topic, topics[1].topic], ['T-7', 'T-200']);
+  }),
+);

@@ -1,3 +1,4 @@
+import { Heap } from '../common/mod.ts';
 import type { Endpoint, Env } from '../io/mod.ts';
 import { createUniqueKeys, OffsetMessageIds, parseDelayLevels } from '../message/mod.ts';
 import {
@@ -31,7 +32,7 @@ import { NameServers } from './name-servers.ts';
 import { QueueLocks } from './queue-locks.ts';
 import { Registration } from './registration.ts';
 import { SubscriptionGroups } from './subscription-groups.ts';
-import type { TopicCounters } from './topic.ts';
+import type { Topic, TopicCounters } from './topic.ts';
 import { Topics } from './topics.ts';
 import { Traffic } from './traffic.ts';
 
@@ -58,6 +59,8 @@ export interface Broker {
   readonly nameServers: readonly string[];
   /** Whether at least one of them knows this broker. */
   readonly registered: boolean;
+  /** Cheap, where `stats` looks at every topic. */
+  health(): StoreHealth;
   stats(): BrokerStats;
   /** Idempotent. Sends clients elsewhere, leaves the name servers, answers what is under way, and closes the store cleanly. */
   close(): Promise<void>;
@@ -245,6 +248,7 @@ export async function startBroker(env: Env, options: { config: BrokerConfig }): 
       get registered() {
         return registration.registered;
       },
+      health: () => store.health(),
       stats: () => {
         const clients = registry.counts();
         return {
@@ -300,9 +304,17 @@ async function endpointOf({ network }: Pick<Env, 'network'>, config: BrokerConfi
 }
 
 function busiest(topics: Topics): BrokerStats['topics'] {
-  const used = [...topics.all()].filter(({ counters }) => counters.messagesIn > 0 || counters.messagesOut > 0);
-  return used
-    .toSorted((a, b) => b.counters.messagesIn + b.counters.messagesOut - a.counters.messagesIn - a.counters.messagesOut)
-    .slice(0, statsTopicsMax)
-    .map(({ topicName, counters }) => ({ topic: topicName, ...counters }));
+  const messages = ({ counters }: Topic) => counters.messagesIn + counters.messagesOut;
+  const most = new Heap<Topic>((a, b) => messages(a) - messages(b));
+  for (const topic of topics.all()) {
+    const least = most.size < statsTopicsMax ? undefined : most.peek();
+    if (messages(topic) <= (least === undefined ? 0 : messages(least))) continue;
+    if (least !== undefined) most.pop();
+    most.push(topic);
+  }
+  const names: BrokerStats['topics'][number][] = [];
+  for (let topic = most.pop(); topic !== undefined; topic = most.pop()) {
+    names.push({ topic: topic.topicName, ...topic.counters });
+  }
+  return names.reverse();
 }
