@@ -92,6 +92,19 @@ test(
 );
 
 test(
+  'a save that finds one under way ends when that is on disk',
+  inWorld(async (open, disk) => {
+    const offsets = await open();
+    offsets.commit('g', 'T', 0, 1);
+    const first = offsets.save();
+    await Promise.resolve();
+    await offsets.save();
+    assert.match(await fileText(disk), /\{0:1\}/);
+    await first;
+  }),
+);
+
+test(
   'the data version steps with so many commits, not with each',
   inWorld(async (open) => {
     const offsets = await open();

@@ -172,8 +172,9 @@ export class ConsumerOffsets {
     }
   }
 
-  /** Writes the file when something changed since the last time. */
+  /** Writes the file when something changed since the last time. Resolves when all that was there before is on disk. */
   async save(): Promise<void> {
+    await this.#file.settled();
     if (!this.#dirty) return;
     this.#dirty = false;
     try {

@@ -245,15 +245,20 @@ export class DelayedDelivery {
   }
 
   async #save(): Promise<void> {
+    await this.#file.settled();
     if (!this.#dirty) return;
     this.#dirty = false;
     stepVersion(this.version, this.#parts.clock);
-    await this.#file.save();
+    try {
+      await this.#file.save();
+    } catch (error) {
+      this.#dirty = true;
+      throw error;
+    }
   }
 
   #saveOrLog(): void {
     this.#save().catch((cause) => {
-      this.#dirty = true;
       this.#parts.log.error('broker.delay-offsets-not-saved', { cause }, `cannot write ${this.#file.path}`);
     });
   }
