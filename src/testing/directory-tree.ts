@@ -1,6 +1,7 @@
 /**
  * Names and what they stand for, twice: as processes see them, and as they would be found after a crash. A change of
- * names becomes durable when its directory is synced; a crash keeps, for each directory, the changes up to some point.
+ * names becomes durable when its directory is synced; a crash keeps, for each directory, the changes up to some point, as
+ * a file system with a journal does, or any of them, as one without.
  */
 import { DiskError, type DiskErrorCode } from '../io/mod.ts';
 import { FileImage, type Usage } from './file-image.ts';
@@ -117,16 +118,25 @@ export class DirectoryTree {
 
   crash(random: SimRandom): void {
     const probability = random.pick([0, 0.5, 1]);
+    const journal = random.chance(0.75);
     const cut = new Set<DirectoryNode>();
     for (const changes of this.#pending) {
       if (changes.some(({ directory }) => cut.has(directory)) || !random.chance(probability)) {
-        for (const { directory } of changes) cut.add(directory);
+        if (journal) for (const { directory } of changes) cut.add(directory);
       } else {
         makeDurable(changes);
       }
     }
     this.#pending = [];
     crashBelow(this.#root, random);
+  }
+
+  /** Every file at or below a path, sorted, with its own path. */
+  filesBelow(path: string): { path: string; image: FileImage }[] {
+    const node = this.find('list', path);
+    if (node === undefined) return [];
+    if (node.kind === 'file') return [{ path, image: node.image }];
+    return [...node.names.keys()].sort().flatMap((name) => this.filesBelow(`${path}/${name}`));
   }
 
   #place(operation: string, path: string): { directory: DirectoryNode; name: string } {

@@ -8,7 +8,8 @@
  *   durable  what survives a crash, seen only below `lowestSizeBytes`: behind it, a truncation not yet synced hides it
  *
  * A failed sync marks its pages clean, with the new contents or the old ones (Rebello et al., "Can Applications Recover
- * from fsync Failures?", ATC 2020). A crash keeps any subset of the sectors that were not synced.
+ * from fsync Failures?", ATC 2020). A crash keeps any subset of the sectors that were not synced; of the
+ * last one that was being written perhaps only the first bytes.
  */
 import { assert } from '../common/mod.ts';
 import type { SimRandom } from './sim-random.ts';
@@ -16,6 +17,8 @@ import type { SimRandom } from './sim-random.ts';
 export const pageBytes = 4096;
 const sectorBytes = 512;
 const allSectors = 0xff;
+/** That the last sector which reached the platter is one that power failed in: only its first bytes are new. */
+const tornChance = 0.2;
 const zeroPage = Buffer.alloc(pageBytes);
 
 interface DirtyPage {
@@ -24,9 +27,12 @@ interface DirtyPage {
   sectors: number;
 }
 
-/** Pages in use on the whole disk. */
+/** Of the whole disk. */
 export interface Usage {
+  /** In use. */
   pages: number;
+  /** What was written last: a sector of it may be half-written when power fails. */
+  lastWritten?: FileImage;
 }
 
 export class FileImage {
@@ -55,14 +61,33 @@ export class FileImage {
     return this.#syncing !== undefined;
   }
 
+  get durablePageCount(): number {
+    return this.#durable.size;
+  }
+
   read(target: Uint8Array, targetOffset: number, length: number, position: number): number {
+    return this.#read(target, targetOffset, length, position, (index) => this.#visible(index));
+  }
+
+  /** As a disk reads that lost its last writes: what was durable before. */
+  readStale(target: Uint8Array, targetOffset: number, length: number, position: number): number {
+    return this.#read(target, targetOffset, length, position, (index) => this.#durable.get(index) ?? zeroPage);
+  }
+
+  #read(
+    target: Uint8Array,
+    targetOffset: number,
+    length: number,
+    position: number,
+    pageAt: (index: number) => Buffer,
+  ): number {
     const taken = Math.max(0, Math.min(length, this.#sizeBytes - position));
     let done = 0;
     while (done < taken) {
       const at = position + done;
       const inPage = at % pageBytes;
       const count = Math.min(taken - done, pageBytes - inPage);
-      const page = this.#visible(Math.floor(at / pageBytes));
+      const page = pageAt(Math.floor(at / pageBytes));
       target.set(page.subarray(inPage, inPage + count), targetOffset + done);
       done += count;
     }
@@ -79,6 +104,7 @@ export class FileImage {
   }
 
   write(source: Uint8Array, position: number): void {
+    this.#usage.lastWritten = this;
     let done = 0;
     while (done < source.length) {
       const at = position + done;
@@ -114,11 +140,14 @@ export class FileImage {
     this.#dirty = new Map();
   }
 
-  endSync(): void {
+  /** With `misdirected` one of the pages goes to a wrong place, and overwrites what is there. */
+  endSync(misdirected?: SimRandom): void {
     const { pages, sizeBytes } = this.#takeSyncing();
     this.#trimDurable(this.#lowestSizeBytes);
+    const astray = misdirected === undefined ? undefined : [...pages.keys()][misdirected.below(pages.size)];
     for (const [index, page] of pages) {
-      this.#durable.set(index, page.bytes);
+      const place = index === astray ? misdirected?.below(Math.ceil(sizeBytes / pageBytes)) : index;
+      this.#durable.set(place ?? index, page.bytes);
       this.#lost.delete(index);
     }
     this.#durableSizeBytes = sizeBytes;
@@ -145,9 +174,12 @@ export class FileImage {
       sectorsBelow = sizeBytes;
     }
     const probability = random.pick([0, 0.5, 0.9, 1]);
+    const last = this === this.#usage.lastWritten ? this.#lastPage() : undefined;
+    const before = last === undefined ? undefined : this.#durable.get(last);
     for (const layer of [this.#syncing?.pages, this.#dirty]) {
       for (const [index, page] of layer ?? []) this.#keepSectors(index, page, random, probability, sectorsBelow);
     }
+    if (last !== undefined && random.chance(tornChance)) this.#tear(last, before ?? zeroPage, random);
     this.#syncing = undefined;
     this.#dirty.clear();
     this.#lost.clear();
@@ -164,6 +196,17 @@ export class FileImage {
     this.write(bytes, position);
     this.beginSync();
     this.endSync();
+  }
+
+  /** One bit on the platter turns; a cached page hides it until the machine crashes. */
+  rot(random: SimRandom): void {
+    const indexes = [...this.#durable.keys()];
+    const index = indexes[random.below(indexes.length)];
+    if (index === undefined) return;
+    const page = Buffer.from(this.#durable.get(index) ?? zeroPage);
+    const at = random.below(Math.max(1, Math.min(pageBytes, this.#durableSizeBytes - index * pageBytes)));
+    page[at] = (page[at] ?? 0) ^ (1 << random.below(8));
+    this.#durable.set(index, page);
   }
 
   /** The file is gone from the disk. */
@@ -219,6 +262,30 @@ export class FileImage {
       kept = true;
     }
     if (kept) this.#durable.set(index, durable);
+  }
+
+  /** The last page that was not synced. */
+  #lastPage(): number | undefined {
+    let last: number | undefined;
+    for (const layer of [this.#syncing?.pages, this.#dirty]) {
+      for (const index of layer?.keys() ?? []) last = Math.max(last ?? index, index);
+    }
+    return last;
+  }
+
+  /** Of the last sector in which a page differs from what it was, takes some bytes at the end back. */
+  #tear(index: number, before: Buffer, random: SimRandom): void {
+    const page = this.#durable.get(index);
+    if (page === undefined) return;
+    for (let start = pageBytes - sectorBytes; start >= 0; start -= sectorBytes) {
+      const end = start + sectorBytes;
+      if (page.compare(before, start, end, start, end) === 0) continue;
+      const torn = Buffer.from(page);
+      const from = start + random.below(sectorBytes);
+      before.copy(torn, from, from, end);
+      this.#durable.set(index, torn);
+      return;
+    }
   }
 
   #trimDurable(sizeBytes: number): void {

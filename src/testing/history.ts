@@ -7,8 +7,9 @@
  * - of two acknowledged sends one after the other to a queue, the later has the higher offset;
  * - a group that consumes in order never skips a place.
  *
- * A send that failed or timed out may or may not be stored: nothing is demanded of it. In a `lossy` run asynchronous
- * flush meets faults that it promises nothing about: only phantoms are left to look for.
+ * A send that failed or timed out may or may not be stored: nothing is demanded of it. What a broker with asynchronous
+ * flush lost is taken out (`survived`), if it was allowed to lose it. In a `damaged` run, in which disks falsify what
+ * was durable, only phantoms are left to look for.
  */
 import { assert } from '../common/mod.ts';
 
@@ -19,7 +20,7 @@ export class Violation extends Error {
 
 interface Sent {
   body: string;
-  acknowledged: boolean;
+  acknowledgedMs: number | undefined;
   /** The groups that have it. */
   readonly groups: Set<string>;
 }
@@ -35,24 +36,37 @@ export interface Delivery {
 
 export class History {
   readonly #sent = new Map<string, Sent>();
-  /** `queue offset` → the id of the message there. */
-  readonly #places = new Map<string, string>();
-  /** The last acknowledged offset, by sender and queue. */
-  readonly #lastAcknowledged = new Map<string, number>();
+  /** Queue → offset → the id of the message there. */
+  readonly #places = new Map<string, Map<number, string>>();
+  /** The last acknowledged offset, by queue and sender. */
+  readonly #lastAcknowledged = new Map<string, Map<string, number>>();
   readonly #groups: readonly string[];
   /** Acknowledged, and not yet delivered to every group. */
   readonly #awaited = new Set<string>();
-  /** The next place that a group consuming in order has not seen, by group and queue. */
-  readonly #frontiers = new Map<string, number>();
+  /** The next place that a group consuming in order has not seen, by queue and group. */
+  readonly #frontiers = new Map<string, Map<string, number>>();
   acknowledgedCount = 0;
   failedCount = 0;
   deliveryCount = 0;
 
-  readonly #lossy: boolean;
+  /**
+   * Queue → the end of the places that were lost. Consumers may have read up to there and hold such offsets, so that what
+   * is stored there later may pass them by: RocketMQ's offsets do not say of which history they are.
+   */
+  readonly #voidEnds = new Map<string, number>();
+  /** Acknowledged, and lost by a broker that was allowed to. */
+  lostCount = 0;
 
-  constructor(groups: readonly string[], lossy: boolean) {
-    this.#lossy = lossy;
+  readonly #damaged: boolean;
+
+  constructor(groups: readonly string[], damaged: boolean) {
+    this.#damaged = damaged;
     this.#groups = groups;
+  }
+
+  /** Acknowledged messages that some group lacks. */
+  get awaitedCount(): number {
+    return this.#awaited.size;
   }
 
   get sentCount(): number {
@@ -61,24 +75,25 @@ export class History {
 
   sending(id: string, body: string): void {
     assert(!this.#sent.has(id), 'every message is sent under an id of its own');
-    this.#sent.set(id, { body, acknowledged: false, groups: new Set() });
+    this.#sent.set(id, { body, acknowledgedMs: undefined, groups: new Set() });
   }
 
   /** `sender` sends one at a time to a queue, or its sends are no sequence. */
-  acknowledged(id: string, sender: string, queue: string, queueOffset: number): void {
+  acknowledged(id: string, sender: string, queue: string, queueOffset: number, nowMs: number): void {
     const sent = this.#sent.get(id);
     assert(sent !== undefined, 'what is acknowledged was sent');
-    sent.acknowledged = true;
+    sent.acknowledgedMs = nowMs;
     this.acknowledgedCount += 1;
-    if (this.#lossy) return;
-    if (sent.groups.size < this.#groups.length) this.#awaited.add(id);
+    if (this.#damaged) return;
+    const isVoid = queueOffset < (this.#voidEnds.get(queue) ?? 0);
+    if (!isVoid && sent.groups.size < this.#groups.length) this.#awaited.add(id);
     this.#at(queue, queueOffset, id);
-    const sequence = `${sender} ${queue}`;
-    const last = this.#lastAcknowledged.get(sequence) ?? -1;
+    const bySender = entryOf(this.#lastAcknowledged, queue);
+    const last = bySender.get(sender) ?? -1;
     if (queueOffset <= last) {
       throw new Violation(`${id} was acknowledged at ${queue}/${queueOffset}, behind an earlier send at ${last}`);
     }
-    this.#lastAcknowledged.set(sequence, queueOffset);
+    bySender.set(sender, queueOffset);
   }
 
   delivered({ group, ordered, queue, queueOffset, body }: Delivery): void {
@@ -89,22 +104,22 @@ export class History {
     this.deliveryCount += 1;
     sent.groups.add(group);
     if (sent.groups.size === this.#groups.length) this.#awaited.delete(id);
-    if (queue === undefined || this.#lossy) return;
+    if (queue === undefined || this.#damaged) return;
     this.#at(queue, queueOffset, id);
     if (!ordered) return;
-    const key = `${group} ${queue}`;
-    const frontier = this.#frontiers.get(key) ?? 0;
-    if (queueOffset > frontier) {
+    const byGroup = entryOf(this.#frontiers, queue);
+    const frontier = byGroup.get(group) ?? 0;
+    if (queueOffset > Math.max(frontier, this.#voidEnds.get(queue) ?? 0)) {
       throw new Violation(`${group}, which consumes in order, got ${queue}/${queueOffset} before ${frontier}`);
     }
-    this.#frontiers.set(key, Math.max(frontier, queueOffset + 1));
+    byGroup.set(group, Math.max(frontier, queueOffset + 1));
   }
 
   /** A message seen in a queue of the log itself. */
   stored(queue: string, queueOffset: number, body: string): void {
     const id = body.slice(0, body.indexOf(' '));
     if (this.#sent.get(id)?.body !== body) throw new Violation(`the log holds what nobody sent: ${body.slice(0, 80)}`);
-    if (!this.#lossy) this.#at(queue, queueOffset, id);
+    if (!this.#damaged) this.#at(queue, queueOffset, id);
   }
 
   /** Acknowledged messages that some group has not got, as `group id`. */
@@ -117,15 +132,51 @@ export class History {
     return missing;
   }
 
-  /** Places that clients were told of, as `queue offset`, with the id of their message. */
-  get places(): ReadonlyMap<string, string> {
+  /** Places that clients were told of: queue → offset → the id of the message there. */
+  get places(): ReadonlyMap<string, ReadonlyMap<number, string>> {
     return this.#places;
   }
 
+  /**
+   * A queue holds no more than the places below `end`: its broker lost the rest, all of which must have been
+   * acknowledged after `safeUntilMs`, if at all.
+   */
+  survived(queue: string, end: number, safeUntilMs: number): void {
+    if (this.#damaged) return;
+    const places = this.#places.get(queue) ?? new Map<number, string>();
+    for (const [offset, id] of places) {
+      if (offset < end) continue;
+      const sent = this.#sent.get(id);
+      const acknowledgedMs = sent?.acknowledgedMs;
+      if (acknowledgedMs !== undefined && acknowledgedMs <= safeUntilMs) {
+        throw new Violation(
+          `${id}, acknowledged at ${acknowledgedMs} ms at ${queue}/${offset}, is lost: ${end} is the end`,
+        );
+      }
+      if (acknowledgedMs !== undefined) this.lostCount += 1;
+      if (sent !== undefined) sent.acknowledgedMs = undefined;
+      this.#awaited.delete(id);
+      places.delete(offset);
+      this.#voidEnds.set(queue, Math.max(offset + 1, this.#voidEnds.get(queue) ?? 0));
+    }
+    const frontiers = entryOf(this.#frontiers, queue);
+    for (const [group, frontier] of frontiers) frontiers.set(group, Math.min(frontier, end));
+    const lasts = entryOf(this.#lastAcknowledged, queue);
+    for (const [sender, last] of lasts) lasts.set(sender, Math.min(last, end - 1));
+  }
+
   #at(queue: string, queueOffset: number, id: string): void {
-    const place = `${queue} ${queueOffset}`;
-    const known = this.#places.get(place);
-    if (known === undefined) this.#places.set(place, id);
+    const places = entryOf(this.#places, queue);
+    const known = places.get(queueOffset);
+    if (known === undefined) places.set(queueOffset, id);
     else if (known !== id) throw new Violation(`${queue}/${queueOffset} held ${known} and now holds ${id}`);
   }
+}
+
+function entryOf<K, V>(maps: Map<string, Map<K, V>>, key: string): Map<K, V> {
+  const known = maps.get(key);
+  if (known !== undefined) return known;
+  const added = new Map<K, V>();
+  maps.set(key, added);
+  return added;
 }

@@ -1,6 +1,6 @@
 /** The simulation: a whole cluster in one thread, in virtual time, from one seed. */
 
-export { type FaultKind, faultKinds } from './nemesis.ts';
+export { type FaultKind, faultKinds } from './faults.ts';
 export { SimulationFailure } from './scheduler.ts';
 export { SimClock } from './sim-clock.ts';
 export { type DiskFault, type DiskOperation, type DiskShape, SimDisk } from './sim-disk.ts';

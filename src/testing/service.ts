@@ -9,7 +9,14 @@ export class Service<T> {
   readonly node: SimNode;
   readonly #world: SimWorld;
   readonly #boot: (env: Env) => Promise<T>;
+  /** Called before each start but the first, when nothing of the former process happens any more. */
+  onDown: ((how: 'kill' | 'crash', atMs: number) => void) | undefined;
+  /** Processes that ended otherwise than by a clean stop. */
+  downCount = 0;
+  #endedBy: 'kill' | 'crash' = 'kill';
+  #endedMs = 0;
   #running: T | undefined;
+  #hasRun = false;
   #starting: Promise<void> | undefined;
   #lastFailure: unknown;
 
@@ -52,17 +59,31 @@ export class Service<T> {
   }
 
   kill(): void {
-    this.#running = undefined;
+    this.#noteEnd();
     this.node.kill();
   }
 
   crash(): void {
-    this.#running = undefined;
+    this.#noteEnd();
+    this.#endedBy = 'crash';
     this.node.crash();
+  }
+
+  #noteEnd(): void {
+    if (this.node.process.alive) {
+      this.downCount += 1;
+      this.#endedMs = this.#world.nowMs;
+    }
+    this.#running = undefined;
   }
 
   async #startUntilUp(): Promise<void> {
     while (this.running === undefined) {
+      this.node.kill();
+      await this.node.settled();
+      if (this.#hasRun) this.onDown?.(this.#endedBy, this.#endedMs);
+      this.#endedBy = 'kill';
+      this.#hasRun = true;
       const env = this.node.restart();
       try {
         this.#running = await this.node.whileAlive(this.#boot(env));

@@ -161,7 +161,7 @@ export class SimConnection implements Connection {
     const { giveUpMs } = this.#wiring.links.shape;
     const withinMs = this.#unreadByPeerBytes > 0 ? Math.min(retransmitWithinMs, giveUpMs) : giveUpMs;
     this.#wiring.scheduler.schedule(undefined, this.#wiring.random.below(withinMs * 1000), 'probe', this.#label, () =>
-      this.#reset(),
+      this.reset(),
     );
   }
 
@@ -205,7 +205,7 @@ export class SimConnection implements Connection {
 
   #tellPeer(reset: boolean): void {
     if (reset) {
-      this.#carry('reset', 0, () => this.peer.#reset());
+      this.#carry('reset', 0, () => this.peer.reset());
     } else if (!this.#finSent) {
       this.#finSent = true;
       this.#send('fin');
@@ -229,7 +229,7 @@ export class SimConnection implements Connection {
     const segment = this.#wire.shift();
     if (segment === undefined) return;
     if (this.#closed) {
-      if (segment !== 'fin') this.#carry('reset', 0, () => this.peer.#reset());
+      if (segment !== 'fin') this.#carry('reset', 0, () => this.peer.reset());
       return;
     }
     if (segment === 'fin') {
@@ -316,7 +316,7 @@ export class SimConnection implements Connection {
     if (this.#finSent && this.#finArrived && this.#arrived.sizeBytes === 0) this.#close(undefined);
   }
 
-  #reset(): void {
+  reset(): void {
     this.#wire.length = 0;
     this.#fail('ECONNRESET');
   }

@@ -56,6 +56,7 @@ function openFile(disk: SimDisk, user: DiskUser, path: string, mode: OpenMode): 
   if (node !== undefined) return node;
   if (mode === 'read' || mode === 'write') throw new DiskError('ENOENT', 'open', path);
   if (disk.readOnly) throw new DiskError('EROFS', 'open', path);
+  if (disk.full) throw new DiskError('ENOSPC', 'open', path);
   return disk.tree.createFile(path);
 }
 
@@ -99,7 +100,9 @@ class SimFile implements File {
   read(target: Uint8Array, targetOffset: number, length: number, position: number): Promise<number> {
     return this.#whileOpen('read', () =>
       this.#disk.call(this.#user, 'read', this.path, position ^ length, () =>
-        this.#node.image.read(target, targetOffset, length, position),
+        this.#disk.lies('stale read', this.path)
+          ? this.#node.image.readStale(target, targetOffset, length, position)
+          : this.#node.image.read(target, targetOffset, length, position),
       ),
     );
   }

@@ -36,6 +36,8 @@ interface Packet {
 
 export class SimLinks {
   shape: NetworkShape;
+  /** What `shape` is when nobody changed it. */
+  readonly normal: NetworkShape;
   readonly #scheduler: Scheduler;
   readonly #random: SimRandom;
   readonly #off = new Set<string>();
@@ -46,6 +48,7 @@ export class SimLinks {
     this.#scheduler = scheduler;
     this.#random = random;
     this.shape = shape;
+    this.normal = shape;
   }
 
   /** From `from` to `to` nothing arrives; the other direction is another cut. */
@@ -66,6 +69,10 @@ export class SimLinks {
       const [from = '', to = ''] = link.split('>');
       this.heal(from, to);
     }
+  }
+
+  get cutCount(): number {
+    return this.#cuts.size;
   }
 
   isCut(from: string, to: string): boolean {

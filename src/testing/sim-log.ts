@@ -1,11 +1,21 @@
 import type { Log } from '../io/mod.ts';
 
+interface Entry {
+  timeUs: number;
+  owner: string;
+  name: string;
+  fields: Record<string, unknown>;
+  message: string;
+}
+
 /** The last lines of every process of a world, to be shown when a run fails. */
 export class LogRing {
   readonly #nowUs: () => number;
   readonly #lineCountMax: number;
   readonly #print: ((line: string) => void) | undefined;
-  readonly #lines: string[] = [];
+  readonly #entries: Entry[] = [];
+  /** `level event` → how often it was reported. */
+  readonly counts = new Map<string, number>();
   #next = 0;
 
   constructor(nowUs: () => number, lineCountMax: number, print: ((line: string) => void) | undefined) {
@@ -16,17 +26,18 @@ export class LogRing {
 
   /** Oldest first. */
   lines(): string[] {
-    return [...this.#lines.slice(this.#next), ...this.#lines.slice(0, this.#next)];
+    return [...this.#entries.slice(this.#next), ...this.#entries.slice(0, this.#next)].map(lineOf);
   }
 
   add(owner: string, level: string, event: string, fields: Record<string, unknown>, message: string): void {
-    const time = (this.#nowUs() / 1000).toFixed(3).padStart(12);
-    const line = `${time} ${owner} ${level} ${event} ${message} ${JSON.stringify(fields, plain)}`;
-    this.#print?.(line);
-    if (this.#lines.length < this.#lineCountMax) {
-      this.#lines.push(line);
+    const name = `${level} ${event}`;
+    this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
+    const entry = { timeUs: this.#nowUs(), owner, name, fields, message };
+    this.#print?.(lineOf(entry));
+    if (this.#entries.length < this.#lineCountMax) {
+      this.#entries.push(entry);
     } else {
-      this.#lines[this.#next] = line;
+      this.#entries[this.#next] = entry;
       this.#next = (this.#next + 1) % this.#lineCountMax;
     }
   }
@@ -36,6 +47,11 @@ export class LogRing {
       this.add(owner, level, event, fields, message);
     return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
   }
+}
+
+function lineOf({ timeUs, owner, name, fields, message }: Entry): string {
+  const time = (timeUs / 1000).toFixed(3).padStart(12);
+  return `${time} ${owner} ${name} ${message} ${JSON.stringify(fields, plain)}`;
 }
 
 function plain(_key: string, value: unknown): unknown {

@@ -72,6 +72,11 @@ export class SimNetwork {
     this.#orphans = this.#orphans.filter((orphan) => orphan.peer.machine !== address);
   }
 
+  /** Every connection with this machine breaks, for both ends. */
+  resetConnections(address: string): void {
+    for (const end of [...this.#connections]) if (end.machine === address || end.peer.machine === address) end.reset();
+  }
+
   portOf(owner: Owner, address: string): Network {
     return {
       listen: (endpoint, onConnection) => this.#listen(owner, address, endpoint, { connection: onConnection }),

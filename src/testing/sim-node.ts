@@ -81,6 +81,11 @@ export class SimNode {
     this.#end();
   }
 
+  /** Resolves when no call of the dead process to its disk is under way: a kernel carries such calls through. */
+  settled(): Promise<void> {
+    return this.disk.settled(this.#process);
+  }
+
   /** A new process (the old one is killed if it lives), with fresh ports. */
   restart(): Env {
     this.kill();

@@ -9,6 +9,7 @@
  *     …
  *   });
  */
+import { FaultPoints } from './fault-points.ts';
 import { Scheduler } from './scheduler.ts';
 import { SimClock } from './sim-clock.ts';
 import { type DiskShape, SimDisk } from './sim-disk.ts';
@@ -47,6 +48,7 @@ export class SimWorld {
   readonly seed: number;
   readonly random: SimRandom;
   readonly network: SimNetwork;
+  readonly faultPoints = new FaultPoints();
   readonly #startWallMs: number;
   readonly #trace = new Trace();
   readonly #scheduler: Scheduler;
@@ -76,6 +78,7 @@ export class SimWorld {
       random: this.random.fork(`disk ${name}`),
       name,
       wallMs: () => clock.wallMs(),
+      points: this.faultPoints,
       shape: options.disk ?? {},
     });
     const node = new SimNode({
@@ -116,6 +119,11 @@ export class SimWorld {
   /** The last log lines of all processes, oldest first. */
   get logLines(): string[] {
     return this.#log.lines();
+  }
+
+  /** `level event` → how often a process reported it. */
+  get logCounts(): ReadonlyMap<string, number> {
+    return this.#log.counts;
   }
 
   /** Lets the world go on until `body` settles; rejects also when it would wait for ever, or `limitMs` went by. */

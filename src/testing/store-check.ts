@@ -1,6 +1,6 @@
 /**
  * Reads a store's files as any RocketMQ would, without our store's code: records one behind the other in the commit
- * log, dense offsets in every queue, and consume queues that say what the log says.
+ * log, dense offsets in every queue, and consume queues and index that say what the log says.
  */
 import { readI64 } from '../common/mod.ts';
 import {
@@ -12,6 +12,7 @@ import {
   tagsCodeOf,
 } from '../message/mod.ts';
 import { Violation } from './history.ts';
+import { checkIndex } from './index-check.ts';
 import type { SimDisk } from './sim-disk.ts';
 
 const entryBytes = 20;
@@ -19,14 +20,47 @@ const entryBytes = 20;
 /** `topic/queueId` → its records in order; from the first file that retention left. */
 export type Log = Map<string, StoredMessage[]>;
 
-/** Throws Violation. The broker of the store has stopped cleanly. */
-export function checkStore(disk: SimDisk, root: string): Log {
+/**
+ * Throws Violation. The broker of the store has stopped cleanly. Of `deletedTopics`, which were deleted now and then, the
+ * log holds more than the queues do, and their offsets begin anew.
+ */
+export function checkStore(disk: SimDisk, root: string, deletedTopics: ReadonlySet<string>): Log {
   const log = readLog(disk, `${root}/commitlog`);
   for (const [queue, records] of log) {
+    const directory = `${root}/consumequeue/${queue}`;
+    const [topic = ''] = queue.split('/');
+    if (deletedTopics.has(topic)) {
+      checkEntriesPoint(disk, directory, records);
+      continue;
+    }
     checkDense(queue, records);
-    checkConsumeQueue(disk, `${root}/consumequeue/${queue}`, records);
+    checkConsumeQueue(disk, directory, records);
   }
+  checkIndex(disk, `${root}/index`, [...log.values()].flat());
   return log;
+}
+
+/**
+ * What a store that was not stopped cleanly will find: for each queue the offset behind its last record in the longest
+ * valid prefix of the log.
+ */
+export function survivingEnds(disk: SimDisk, root: string): Map<string, number> {
+  const log: Log = new Map();
+  const directory = `${root}/commitlog`;
+  const names = disk.namesIn(directory);
+  let expectedOffset = Number(names[0] ?? 0);
+  for (const name of names) {
+    if (Number(name) !== expectedOffset) break;
+    const bytes = disk.peek(`${directory}/${name}`);
+    expectedOffset += bytes.length;
+    try {
+      if (readSegment(bytes, Number(name), log).ended) break;
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error;
+      break;
+    }
+  }
+  return new Map([...log].map(([queue, records]) => [queue, (records.at(-1)?.queueOffset ?? -1) + 1]));
 }
 
 function readLog(disk: SimDisk, directory: string): Log {
@@ -80,7 +114,8 @@ function checkDense(queue: string, records: readonly StoredMessage[]): void {
   }
 }
 
-function checkConsumeQueue(disk: SimDisk, directory: string, records: readonly StoredMessage[]): void {
+/** Offset → entry, of those that are there. */
+function readQueue(disk: SimDisk, directory: string): Map<number, Uint8Array> {
   const entries = new Map<number, Uint8Array>();
   for (const name of disk.namesIn(directory)) {
     const bytes = disk.peek(`${directory}/${name}`);
@@ -88,6 +123,23 @@ function checkConsumeQueue(disk: SimDisk, directory: string, records: readonly S
       entries.set((Number(name) + at) / entryBytes, bytes.subarray(at, at + entryBytes));
     }
   }
+  return entries;
+}
+
+/** Every entry stands for a record of this queue and offset. */
+function checkEntriesPoint(disk: SimDisk, directory: string, records: readonly StoredMessage[]): void {
+  const known = new Set(records.map(({ physicalOffset, queueOffset }) => `${physicalOffset} ${queueOffset}`));
+  for (const [offset, entry] of readQueue(disk, directory)) {
+    if (new DataView(entry.buffer, entry.byteOffset, entryBytes).getInt32(8) <= 0) continue;
+    const physicalOffset = readI64(entry, 0);
+    if (!known.has(`${physicalOffset} ${offset}`)) {
+      throw new Violation(`${directory} at ${offset}: the log has no such record at ${physicalOffset}`);
+    }
+  }
+}
+
+function checkConsumeQueue(disk: SimDisk, directory: string, records: readonly StoredMessage[]): void {
+  const entries = readQueue(disk, directory);
   for (const record of records) {
     const entry = entries.get(record.queueOffset);
     const where = `${directory} at ${record.queueOffset}`;

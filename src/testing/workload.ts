@@ -1,6 +1,5 @@
-/** Clients as models: producers that send messages of their own, consumers that note what they get. */
-import { Client, ClientError, type MessageQueue, Producer, PushConsumer, type ReceivedMessage } from '../client/mod.ts';
-import { isRetryTopic } from '../message/mod.ts';
+/** Producers as models: each sends messages of its own, and notes what it was told. */
+import { Client, ClientError, type MessageQueue, Producer } from '../client/mod.ts';
 import { RemotingError } from '../remoting/mod.ts';
 import type { History } from './history.ts';
 import type { Pace } from './pace.ts';
@@ -21,10 +20,11 @@ export interface WorkloadParts {
   bodyBytes: readonly [number, number];
 }
 
-const retryMs = [50, 300] as const;
+/** Of a client whose call failed or whose process was killed. */
+export const retryMs = [50, 300] as const;
 const batchSize = [2, 5] as const;
 
-const placeOf = ({ brokerName, queueId }: MessageQueue) => `${brokerName}/${queueId}`;
+export const placeOf = ({ brokerName, queueId }: MessageQueue) => `${brokerName}/${queueId}`;
 
 /** Sends one message after the other until it is told to stop; each body begins with an id that no other has. */
 export class ProducerModel {
@@ -78,14 +78,20 @@ export class ProducerModel {
   /** Whether the broker answered that it has it. */
   async #sendOne(producer: Producer): Promise<boolean> {
     const { world, history, topic } = this.#parts;
-    const queue = this.#chooseQueue();
+    // Where the producer chooses, it tries another queue after a failure, and a message may be stored twice.
+    const queue = this.#random.chance(0.7) ? this.#chooseQueue() : undefined;
     const count = this.#random.chance(0.1) ? this.#random.between(batchSize) : 1;
     const messages = Array.from({ length: count }, () => this.#newMessage());
-    const outgoing = messages.map(({ body, tag }) => ({ topic, body: Buffer.from(body), tag }));
+    const outgoing = messages.map(({ id, body, tag }) => ({
+      topic,
+      body: Buffer.from(body),
+      tag,
+      keys: [id, `${tag}-keyed`],
+    }));
     for (const { id, body } of messages) history.sending(id, body);
     const sentMs = world.nowMs;
     try {
-      const target = { queue };
+      const target = queue === undefined ? {} : { queue };
       const [first] = outgoing;
       const result =
         count === 1 && first !== undefined
@@ -94,7 +100,7 @@ export class ProducerModel {
       // The other statuses say that the message may still be lost.
       if (result.status === 'SEND_OK') {
         for (const [index, { id }] of messages.entries()) {
-          history.acknowledged(id, this.node.name, placeOf(result.queue), result.queueOffset + index);
+          history.acknowledged(id, this.node.name, placeOf(result.queue), result.queueOffset + index, world.nowMs);
         }
         this.lastAcknowledged.set(result.queue.brokerName, { sentMs, atMs: world.nowMs });
       }
@@ -117,80 +123,5 @@ export class ProducerModel {
     const { topic, brokerNames, queueCount } = this.#parts;
     const brokerName = brokerNames[this.#random.below(brokerNames.length)] ?? '';
     return { topic, brokerName, queueId: this.#random.below(queueCount) };
-  }
-}
-
-/** A member of a consumer group: takes its time, and asks for some messages again. */
-export class ConsumerModel {
-  readonly node: SimNode;
-  readonly #parts: WorkloadParts;
-  readonly #group: string;
-  readonly #ordered: boolean;
-  readonly #random: SimRandom;
-  #client: Client | undefined;
-  #starting: Promise<void> | undefined;
-
-  constructor(parts: WorkloadParts, node: SimNode, group: string, ordered: boolean) {
-    this.node = node;
-    this.#parts = parts;
-    this.#group = group;
-    this.#ordered = ordered;
-    this.#random = parts.random.fork(`consumer ${node.name}`);
-  }
-
-  /** Resolves when it consumes; tries again while name servers are away. */
-  start(): Promise<void> {
-    this.#starting ??= this.#startUntilUp().finally(() => {
-      this.#starting = undefined;
-    });
-    return this.#starting;
-  }
-
-  async stop(): Promise<void> {
-    await this.#client?.close();
-  }
-
-  kill(): void {
-    this.#client = undefined;
-    this.node.kill();
-  }
-
-  async #startUntilUp(): Promise<void> {
-    for (;;) {
-      const env = this.node.restart();
-      const client = new Client(env, { nameServers: this.#parts.nameServers });
-      const consumer = new PushConsumer(client, {
-        group: this.#group,
-        subscriptions: { [this.#parts.topic]: '*' },
-        ordered: this.#ordered,
-        from: 'first',
-        batchSizeMax: this.#ordered ? 1 : 4,
-        listener: (messages) => this.#consume(messages),
-      });
-      try {
-        await this.node.whileAlive(consumer.start());
-        this.#client = client;
-        return;
-      } catch (error) {
-        const expected =
-          error instanceof ProcessEnded || error instanceof ClientError || error instanceof RemotingError;
-        if (!expected) throw error;
-        await this.#parts.world.sleep(this.#random.between(retryMs));
-      }
-    }
-  }
-
-  async #consume(messages: readonly ReceivedMessage[]): Promise<'success' | 'later'> {
-    for (const message of messages) {
-      this.#parts.history.delivered({
-        group: this.#group,
-        ordered: this.#ordered,
-        queue: isRetryTopic(message.queue.topic) ? undefined : placeOf(message.queue),
-        queueOffset: message.queueOffset,
-        body: Buffer.from(message.body).toString('utf8'),
-      });
-    }
-    if (this.#random.chance(0.3)) await this.#parts.world.sleep(this.#random.below(30));
-    return this.#random.chance(0.02) ? 'later' : 'success';
   }
 }
