@@ -68,16 +68,21 @@ const clientIds = (registry: ClientRegistry) =>
 
 test(
   'who joins, leaves or changes the subscription is announced to the whole group, at once',
-  inWorld(async ({ registry, consume }) => {
+  inWorld(async ({ registry, consume: register, after }) => {
+    const consume = async (...parameters: Parameters<typeof register>) => {
+      register(...parameters);
+      await after(1);
+    };
     const [one, two] = [newPeer(1), newPeer(2)];
-    consume(one);
+    await consume(one);
     assert.equal(one.notices.length, 1);
-    consume(two);
+    await consume(two);
     assert.deepEqual(one.notices[1], ['notifyConsumerIdsChanged', { consumerGroup: 'g' }]);
     assert.equal(two.notices.length, 1);
-    consume(two, { topics: ['T', 'U'] });
+    await consume(two, { topics: ['T', 'U'] });
     assert.equal(one.notices.length, 3);
     registry.unregisterConsumer('g', two);
+    await after(1);
     assert.equal(one.notices.length, 4);
     assert.equal(two.notices.length, 2);
     assert.deepEqual(clientIds(registry), ['client-1']);
@@ -86,12 +91,42 @@ test(
 
 test(
   'an unchanged heartbeat announces nothing',
-  inWorld(async ({ consume }) => {
+  inWorld(async ({ consume, after }) => {
     const one = newPeer(1);
     consume(one);
+    await after(1);
     consume(one);
     consume(one, { version: 2 });
+    await after(1);
     assert.equal(one.notices.length, 1);
+  }),
+);
+
+test(
+  'many who leave together are announced once to who stays',
+  inWorld(async ({ consume, after }) => {
+    const peers = Array.from({ length: 1000 }, (_, id) => newPeer(id));
+    for (const peer of peers) consume(peer);
+    await after(1);
+    for (const peer of peers.slice(2)) peer.break();
+    await after(1);
+    const notices = peers.map((peer) => peer.notices.length);
+    assert.deepEqual([notices[0], notices[1], Math.max(...notices.slice(2))], [2, 2, 1]);
+  }),
+);
+
+test(
+  'a connection can be in so many groups only, under names of some length',
+  inWorld(async ({ registry }) => {
+    const one = newPeer(1);
+    const who = { clientId: 'c', language: undefined, version: 1 };
+    for (let i = 0; i < 4096; i++) registry.registerProducer(`p-${i}`, one, who);
+    registry.registerProducer('p-7', one, who);
+    assert.throws(() => registry.registerProducer('one more', one, who), /c is in 4096 groups/);
+    registry.unregisterProducer('p-7', one);
+    registry.registerProducer('one more', one, who);
+    assert.throws(() => registry.registerProducer('p'.repeat(1025), newPeer(2), who), /1024 characters/);
+    assert.equal(registry.counts().producers, 4096);
   }),
 );
 
@@ -108,10 +143,12 @@ test(
 
 test(
   'broadcasting groups, and groups that do not want it, are not told',
-  inWorld(async ({ consume }) => {
+  inWorld(async ({ consume, after }) => {
     const one = newPeer(1);
     consume(one, { kind: { messageModel: 'BROADCASTING' } });
+    await after(1);
     consume(newPeer(2), { notify: false });
+    await after(1);
     assert.equal(one.notices.length, 0);
   }),
 );

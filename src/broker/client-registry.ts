@@ -1,10 +1,11 @@
 import type { Clock, Log, Timer, Timers } from '../io/mod.ts';
-import type { Peer } from '../remoting/mod.ts';
+import { type Peer, ResponseCode, ResponseError } from '../remoting/mod.ts';
 
 /**
  * Who is connected: producers and consumers by group, as their heartbeats say. A client leaves by unregistering, by
  * closing its connection, or by silence; the others of its consumer group are told at once, so that they share the
- * queues anew (RocketMQ: ConsumerManager, ProducerManager).
+ * queues anew (RocketMQ: ConsumerManager, ProducerManager). Changes of one turn of the event loop are told once: when the
+ * ten thousand clients of a group lose their connections together, each is not told of each.
  */
 export interface Client {
   readonly peer: Peer;
@@ -62,6 +63,10 @@ interface Connected {
 }
 
 const scanPeriodMs = 10_000;
+/** Groups of producers, and of consumers, that one connection may be in; further ones are refused. */
+const groupsPerPeerMax = 4096;
+/** Characters of a group or a client id. */
+const nameLengthMax = 1024;
 
 export interface RegistryRules {
   readonly channelExpiredTimeout: number;
@@ -76,12 +81,16 @@ export class ClientRegistry {
   readonly #consumers = new Map<string, MutableGroup>();
   readonly #producers = new Map<string, Map<number, Client>>();
   readonly #peers = new Map<number, Connected>();
+  readonly #timers: Timers;
   readonly #scan: Timer;
+  /** Groups whose clients are to be told at the end of this turn. */
+  #changed = new Set<string>();
 
   constructor(rules: RegistryRules, ports: { clock: Clock; timers: Timers; log: Log }) {
     this.#rules = rules;
     this.#clock = ports.clock;
     this.#log = ports.log;
+    this.#timers = ports.timers;
     this.#scan = ports.timers.every(scanPeriodMs, () => this.#expire());
   }
 
@@ -110,6 +119,7 @@ export class ClientRegistry {
     if (!this.#rules.enableRegisterProducer) return;
     const connected = this.#connected(peer);
     if (connected === undefined) return;
+    checkRoom(connected.producerGroups, group, who.clientId);
     let clients = this.#producers.get(group);
     if (clients === undefined) {
       clients = new Map();
@@ -137,6 +147,7 @@ export class ClientRegistry {
   ): boolean {
     const connected = this.#connected(peer);
     if (connected === undefined) return false;
+    checkRoom(connected.consumerGroups, name, who.clientId);
     let group = this.#consumers.get(name);
     const isNew = group === undefined;
     if (group === undefined) {
@@ -154,7 +165,7 @@ export class ClientRegistry {
         { group: name, clientId: who.clientId, joined, resubscribed, clients: group.clients.size },
         `${who.clientId} ${joined ? 'joined' : 'changed the subscription of'} group ${name}`,
       );
-      this.#notify(name, group);
+      this.#tellLater(name);
     }
     const fingerprintChanged = !isNew && group.fingerprint !== fingerprint;
     group.fingerprint = fingerprint;
@@ -217,13 +228,22 @@ export class ClientRegistry {
       `${client.clientId} left group ${name}`,
     );
     if (group.clients.size === 0) this.#consumers.delete(name);
-    else this.#notify(name, group);
+    else this.#tellLater(name);
   }
 
-  #notify(name: string, group: MutableGroup): void {
-    if (!this.#rules.notifyConsumerIdsChangedEnable || !group.notify || group.messageModel === 'BROADCASTING') return;
-    for (const client of group.clients.values()) {
-      client.peer.notify('notifyConsumerIdsChanged', { consumerGroup: name });
+  #tellLater(name: string): void {
+    if (!this.#rules.notifyConsumerIdsChangedEnable) return;
+    if (this.#changed.size === 0) this.#timers.soon(() => this.#tell());
+    this.#changed.add(name);
+  }
+
+  #tell(): void {
+    const changed = this.#changed;
+    this.#changed = new Set();
+    for (const name of changed) {
+      const group = this.#consumers.get(name);
+      if (group === undefined || !group.notify || group.messageModel === 'BROADCASTING') continue;
+      for (const { peer } of group.clients.values()) peer.notify('notifyConsumerIdsChanged', { consumerGroup: name });
     }
   }
 
@@ -234,6 +254,22 @@ export class ClientRegistry {
     for (const clients of this.#producers.values()) collectSilent(clients, limitMs, silent);
     for (const group of this.#consumers.values()) collectSilent(group.clients, limitMs, silent);
     for (const peer of silent) peer.close(`no heartbeat for ${this.#rules.channelExpiredTimeout} ms`);
+  }
+}
+
+function checkRoom(groups: ReadonlySet<string>, group: string, clientId: string): void {
+  if (groups.has(group)) return;
+  if (group.length > nameLengthMax || clientId.length > nameLengthMax) {
+    throw new ResponseError(
+      ResponseCode.SYSTEM_ERROR,
+      `a group or client id of more than ${nameLengthMax} characters is not registered`,
+    );
+  }
+  if (groups.size >= groupsPerPeerMax) {
+    throw new ResponseError(
+      ResponseCode.SYSTEM_ERROR,
+      `${clientId} is in ${groupsPerPeerMax} groups, the limit of a connection: unregister some`,
+    );
   }
 }
 
