@@ -8,5 +8,5 @@ interchange('a store goes to and fro between brokers that are killed, and loses 
   { broker: 'liftmq', ip: '127.0.0.1', stop: 'SIGKILL' },
   { broker: 'apache', ip: '127.0.0.1', stop: 'SIGKILL' },
   { broker: 'liftmq', ip: '::1', stop: 'SIGTERM' },
-  { broker: 'apache', ip: '127.0.0.1', stop: 'SIGTERM' },
+  { broker: 'apache', ip: '127.0.0.1', stop: 'SIGKILL' },
 ]);

@@ -7,5 +7,5 @@ interchange('a store goes to and fro between Apache RocketMQ and LiftMQ, and los
   { broker: 'liftmq', ip: '::1', stop: 'SIGTERM' },
   { broker: 'apache', ip: '::1', stop: 'SIGTERM' },
   { broker: 'liftmq', ip: '127.0.0.1', stop: 'SIGTERM' },
-  { broker: 'apache', ip: '127.0.0.1', stop: 'SIGTERM' },
+  { broker: 'apache', ip: '127.0.0.1', stop: 'SIGKILL' },
 ]);

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import type { Server } from './server.ts';
-import { javaArguments } from './toolchain.ts';
+import { javaArguments, quickStart } from './toolchain.ts';
 
 export type Facts = { [name: string]: unknown };
 export type Outcome = { scenario: string; facts: Facts; failures: string[]; tookMs: number };
@@ -115,7 +115,7 @@ export async function runScenarios(
       arguments: [server.namesrv, server.broker, String(group.threads), ...names],
       home,
       heapMiB: 768,
-      jvm: group.jvm ?? [],
+      jvm: [...quickStart, ...(group.jvm ?? [])],
     }),
     { stdio: ['pipe', 'pipe', 'inherit'] },
   );
@@ -154,7 +154,13 @@ export class JavaClient {
     mkdirSync(dir, { recursive: true });
     const child = spawn(
       'java',
-      javaArguments({ mainClass: 'liftmq.compat.Main', arguments: ['serve'], home: dir, heapMiB: 512 }),
+      javaArguments({
+        mainClass: 'liftmq.compat.Main',
+        arguments: ['serve'],
+        home: dir,
+        heapMiB: 512,
+        jvm: quickStart,
+      }),
       { stdio: ['pipe', 'pipe', 'pipe'] },
     );
     child.stderr.pipe(createWriteStream(path.join(dir, 'client.out'), { flags: 'a' }));

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '../../src/client/mod.ts';
 import { createNodeEnv } from '../../src/io/node/mod.ts';
-import { javaArguments } from './toolchain.ts';
+import { javaArguments, quickStart } from './toolchain.ts';
 
 /** A Java broker needs 13 s to stop when the machine has nothing else to do. */
 const startTimeoutMs = 120_000;
@@ -88,6 +88,7 @@ export function startApache(options: ServerOptions): Server {
       arguments: ['-c', namesrvConf, ...extra],
       home,
       heapMiB: 1024,
+      jvm: quickStart,
     }),
   );
   const broker = new Process(path.join(options.dir, 'broker.out'), 'java', (extra) =>
@@ -96,6 +97,7 @@ export function startApache(options: ServerOptions): Server {
       arguments: ['-c', brokerConfFile, ...extra],
       home,
       heapMiB: 1024,
+      jvm: quickStart,
     }),
   );
   const environment = { ...process.env, ROCKETMQ_HOME: home };

@@ -23,6 +23,9 @@ export function buildJavaPrograms(): void {
   }
 }
 
+/** For processes that are started often and do little: the second compiler would not pay. */
+export const quickStart: readonly string[] = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
+
 /** Arguments of `java` for a class of ours or of the official jars; its home, logs and offsets stay in `home`. */
 export function javaArguments(options: {
   mainClass: string;
