@@ -44,3 +44,15 @@ test('a group consumes in order while any of its locks lives, and leaves nothing
   locks.sweep();
   assert.deepEqual(locks.lock('g', 'two', [queue(0)]), [queue(0)]);
 });
+
+test('locks are given up to a limit, and what has expired makes room', () => {
+  const { locks, time } = newLocks();
+  const many = Array.from({ length: 50_000 }, (_, queueId) => queue(queueId));
+  for (const group of ['a', 'b', 'c', 'd']) assert.equal(locks.lock(group, 'one', many).length, 50_000);
+  assert.deepEqual(locks.lock('e', 'one', [queue(0)]), []);
+  locks.unlock('a', 'one', [queue(7)]);
+  assert.deepEqual(locks.lock('e', 'one', [queue(0), queue(1)]), [queue(0)]);
+  time.nowMs = 60_001;
+  locks.sweep();
+  assert.equal(locks.lock('e', 'one', many).length, 50_000);
+});

@@ -5,8 +5,8 @@ import type { Clock } from '../io/mod.ts';
  * (RocketMQ: RebalanceLockManager; clients renew every 20 s).
  */
 const lockLifeMs = 60_000;
-/** Locks that a group may hold; further ones are not given. */
-const locksPerGroupMax = 100_000;
+/** Locks of all groups together; further ones are not given. */
+const locksMax = 200_000;
 
 export interface MessageQueue {
   readonly topic: string;
@@ -22,6 +22,7 @@ interface Lock {
 export class QueueLocks {
   readonly #clock: Clock;
   readonly #groups = new Map<string, Map<string, Lock>>();
+  #size = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -30,18 +31,15 @@ export class QueueLocks {
   /** Takes or renews what can be had, and gives those of `queues` that the client now owns. */
   lock(group: string, clientId: string, queues: readonly MessageQueue[]): MessageQueue[] {
     const nowMs = this.#clock.monotonicMs();
-    let locks = this.#groups.get(group);
-    if (locks === undefined) {
-      locks = new Map();
-      this.#groups.set(group, locks);
-    }
+    const locks = this.#groups.get(group) ?? new Map<string, Lock>();
     const owned: MessageQueue[] = [];
     for (const queue of queues) {
       const key = keyOf(queue);
       const lock = locks.get(key);
       if (lock === undefined) {
-        if (locks.size >= locksPerGroupMax) continue;
+        if (this.#size >= locksMax) continue;
         locks.set(key, { clientId, renewedMs: nowMs });
+        this.#size++;
       } else if (lock.clientId === clientId || isExpired(lock, nowMs)) {
         lock.clientId = clientId;
         lock.renewedMs = nowMs;
@@ -50,6 +48,7 @@ export class QueueLocks {
       }
       owned.push(queue);
     }
+    if (locks.size > 0) this.#groups.set(group, locks);
     return owned;
   }
 
@@ -59,9 +58,8 @@ export class QueueLocks {
     if (locks === undefined) return;
     for (const queue of queues) {
       const key = keyOf(queue);
-      if (locks.get(key)?.clientId === clientId) locks.delete(key);
+      if (locks.get(key)?.clientId === clientId) this.#drop(group, locks, key);
     }
-    if (locks.size === 0) this.#groups.delete(group);
   }
 
   /** Whether anybody of the group consumes in order just now. */
@@ -77,9 +75,13 @@ export class QueueLocks {
   sweep(): void {
     const nowMs = this.#clock.monotonicMs();
     for (const [group, locks] of this.#groups) {
-      for (const [key, lock] of locks) if (isExpired(lock, nowMs)) locks.delete(key);
-      if (locks.size === 0) this.#groups.delete(group);
+      for (const [key, lock] of locks) if (isExpired(lock, nowMs)) this.#drop(group, locks, key);
     }
+  }
+
+  #drop(group: string, locks: Map<string, Lock>, key: string): void {
+    if (locks.delete(key)) this.#size--;
+    if (locks.size === 0) this.#groups.delete(group);
   }
 }
 

@@ -7,6 +7,8 @@ import { jsonBody, readBody } from './bodies.ts';
 
 /** Queues in one request. */
 const queuesMax = 65_536;
+/** Characters of a name. */
+const nameLengthMax = 1024;
 
 export function lockHandlers(locks: QueueLocks): HandlersOf<'broker', 'lockBatchMq' | 'unlockBatchMq'> {
   return {
@@ -35,6 +37,12 @@ function readRequest(json: JsonObject): { group: string; clientId: string; queue
     const { topic, brokerName, queueId } = asObject(item) ?? {};
     if (typeof topic !== 'string' || typeof brokerName !== 'string' || typeof queueId !== 'number') {
       throw new ResponseError(ResponseCode.SYSTEM_ERROR, 'a queue needs topic, brokerName and queueId');
+    }
+    if (topic.length + brokerName.length > nameLengthMax) {
+      throw new ResponseError(
+        ResponseCode.SYSTEM_ERROR,
+        `names of more than ${nameLengthMax} characters are no queue's`,
+      );
     }
     return { topic, brokerName, queueId };
   });
