@@ -42,6 +42,19 @@ test(
 );
 
 test(
+  'a retry topic with fewer queues than its group may have gets the message into one that is read',
+  withBroker(async (broker) => {
+    const { send, pull, ask, world } = broker;
+    await send();
+    await sendBack(broker, { delayLevel: 1 });
+    await ask('updateAndCreateSubscriptiongroup', {}, { body: '{"groupName":"g","retryQueueNums":8}' });
+    for (let i = 0; i < 10; i++) assert.equal((await sendBack(broker, { delayLevel: 1 })).code, 0);
+    await world.sleep(1_200);
+    assert.equal(messagesOf(await pull({ topic: '%RETRY%g' })).length, 11);
+  }),
+);
+
+test(
   'after too many tries, or with a negative level, it becomes a dead letter',
   withBroker(async (broker) => {
     const { send, pull, ask, broker: running } = broker;

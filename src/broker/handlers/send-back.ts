@@ -87,7 +87,8 @@ export function sendBackHandlers(parts: {
         writer.write(
           {
             topic: target.topicName,
-            queueId: dead ? 0 : random.below(retryQueueNums),
+            // The topic may have fewer queues than the group says by now, and nobody reads others.
+            queueId: dead ? 0 : random.below(Math.max(1, Math.min(retryQueueNums, retry.readQueueNums))),
             flag: message.flag,
             sysFlag: message.sysFlag,
             bornTimestampMs: message.bornTimestampMs,
