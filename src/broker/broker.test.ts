@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { messagesOf, withBroker } from '../../test/broker/sim-broker.ts';
+import { heldPull, messagesOf, withBroker } from '../../test/broker/sim-broker.ts';
 import { Client, Producer, PushConsumer } from '../client/mod.ts';
 import { parseLooseJson } from '../common/mod.ts';
 import { type NameServer, readNameServerConfig, startNameServer } from '../namesrv/mod.ts';
@@ -51,18 +51,7 @@ test(
   'a stop is quick, although clients wait for messages',
   withBroker(async ({ send, ask, restart, node, world }) => {
     await send();
-    const held = ask('pullMessage', {
-      consumerGroup: 'g',
-      topic: 'T',
-      queueId: 0,
-      queueOffset: 1,
-      maxMsgNums: 32,
-      sysFlag: 6,
-      commitOffset: 0,
-      suspendTimeoutMillis: 15_000,
-      subscription: '*',
-      subVersion: 0,
-    });
+    const held = ask('pullMessage', heldPull);
     await world.sleep(100);
     const startMs = node.clock.monotonicMs();
     const [answer] = await Promise.all([held, restart('stop')]);

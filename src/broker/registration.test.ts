@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { topicRules } from '../../test/broker/topic-rules.ts';
 import { parseLooseJson } from '../common/mod.ts';
 import { type RemotingClient, RemotingError, type RequestOf, type Response } from '../remoting/mod.ts';
 import { SimWorld } from '../testing/mod.ts';
@@ -82,21 +83,7 @@ function inWorld(
           return response;
         },
       };
-      const topics = await Topics.open(
-        {
-          clusterName: 'c',
-          brokerName: 'b',
-          autoCreate: true,
-          defaultQueueNums: 8,
-          clusterTopicEnable: true,
-          brokerTopicEnable: true,
-          traceTopic: undefined,
-          reviveQueueNums: 8,
-        },
-        env,
-        '/topics.json',
-        () => undefined,
-      );
+      const topics = await Topics.open(topicRules, env, '/topics.json', () => undefined);
       const nameServers = await NameServers.start(
         {
           namesrvAddr: options.namesrvAddr ?? 'one:9876;two:9876',

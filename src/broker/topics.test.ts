@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { topicRules } from '../../test/broker/topic-rules.ts';
 import { parseLooseJson } from '../common/mod.ts';
 import type { Disk } from '../io/mod.ts';
 import { readStateFile, StateFile } from '../io/mod.ts';
@@ -9,16 +10,6 @@ import { plainTopic, type Topic, type TopicRules } from './topic.ts';
 import { Topics } from './topics.ts';
 
 const path = '/store/config/topics.json';
-const rules: TopicRules = {
-  clusterName: 'c',
-  brokerName: 'b',
-  autoCreate: true,
-  defaultQueueNums: 8,
-  clusterTopicEnable: true,
-  brokerTopicEnable: true,
-  traceTopic: undefined,
-  reviveQueueNums: 8,
-};
 
 interface World {
   disk: Disk;
@@ -34,7 +25,7 @@ function inWorld(run: (world: World) => Promise<void>) {
       await run({
         disk,
         open: (changes = {}, refusal = () => undefined) =>
-          Topics.open({ ...rules, ...changes }, { disk, clock, timers, log }, path, refusal),
+          Topics.open({ ...topicRules, ...changes }, { disk, clock, timers, log }, path, refusal),
         write: (file, text) => new StateFile(disk, file, () => Buffer.from(text)).save(),
       });
     });

@@ -1,25 +1,9 @@
 import type { AssignedQueue } from './assigned-queue.ts';
-import type { Client } from './client.ts';
-import { type Consumption, callListener, type Listener, sendBack } from './consumption.ts';
+import { type Consumption, type ConsumptionOptions, callListener, sendBack } from './consumption.ts';
 import { queueKey } from './message-queue.ts';
-import type { OffsetStore } from './offset-store.ts';
 import type { ProcessQueue } from './process-queue.ts';
 import type { ReceivedMessage } from './received-message.ts';
 import { Slots } from './slots.ts';
-
-interface ConcurrentConsumptionOptions {
-  client: Client;
-  group: string;
-  listener: Listener;
-  offsets: OffsetStore;
-  /** Listeners that run at once. */
-  concurrency: number;
-  /** Messages for one call of the listener. */
-  batchSizeMax: number;
-  maxReconsumeTimes: number;
-  /** Broadcast: what failed is not delivered again. */
-  broadcast: boolean;
-}
 
 /** The broker decides by how often the message failed. */
 const delayLevelByBroker = 0;
@@ -28,11 +12,11 @@ const localRetryDelayMs = 5000;
 
 /** Messages as they come, several at once, in no order. What fails goes back to the broker. */
 export class ConcurrentConsumption implements Consumption {
-  readonly #options: ConcurrentConsumptionOptions;
+  readonly #options: ConsumptionOptions;
   readonly #slots: Slots;
   readonly #running = new Set<Promise<void>>();
 
-  constructor(options: ConcurrentConsumptionOptions) {
+  constructor(options: ConsumptionOptions) {
     this.#options = options;
     this.#slots = new Slots(options.concurrency);
   }

@@ -3,12 +3,28 @@ import type { AssignedQueue } from './assigned-queue.ts';
 import type { Client } from './client.ts';
 import { ClientError } from './client-error.ts';
 import { type MessageQueue, queueKey } from './message-queue.ts';
+import type { OffsetStore } from './offset-store.ts';
 import type { ReceivedMessage } from './received-message.ts';
 
 /** 'later': the messages come again after a while. A listener that throws means the same. */
 export type ConsumeOutcome = 'success' | 'later';
 
 export type Listener = (messages: readonly ReceivedMessage[], queue: MessageQueue) => Promise<ConsumeOutcome>;
+
+export interface ConsumptionOptions {
+  client: Client;
+  group: string;
+  listener: Listener;
+  offsets: OffsetStore;
+  /** Listeners that run at once; in order, one for each queue. */
+  concurrency: number;
+  /** Messages for one call of the listener. */
+  batchSizeMax: number;
+  /** After so many failures a message goes to the dead-letter queue. */
+  maxReconsumeTimes: number;
+  /** Each consumer has all queues to itself: no locks, and what failed does not come again from the broker. */
+  broadcast: boolean;
+}
 
 /** How pulled messages come to the listener: concurrently or in order. */
 export interface Consumption {

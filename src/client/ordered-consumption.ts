@@ -1,24 +1,7 @@
 import type { AssignedQueue } from './assigned-queue.ts';
-import type { Client } from './client.ts';
-import { type Consumption, callListener, type Listener, sendBack } from './consumption.ts';
-import type { OffsetStore } from './offset-store.ts';
+import { type Consumption, type ConsumptionOptions, callListener, sendBack } from './consumption.ts';
 import type { ReceivedMessage } from './received-message.ts';
 import { Slots } from './slots.ts';
-
-interface OrderedConsumptionOptions {
-  client: Client;
-  group: string;
-  listener: Listener;
-  offsets: OffsetStore;
-  /** Queues that are consumed at once. */
-  concurrency: number;
-  /** Messages for one call of the listener. */
-  batchSizeMax: number;
-  /** After so many failures a message goes to the dead-letter queue; until then it holds up its queue. */
-  maxReconsumeTimes: number;
-  /** A broadcast consumer shares its queues with nobody, and needs no locks. */
-  broadcast: boolean;
-}
 
 /** Before a batch that failed is tried again. */
 const retryDelayMs = 1000;
@@ -29,11 +12,11 @@ const deadLetter = -1;
 
 /** One batch after the other in each queue, while the queue's lock is held. A batch that fails is tried again. */
 export class OrderedConsumption implements Consumption {
-  readonly #options: OrderedConsumptionOptions;
+  readonly #options: ConsumptionOptions;
   readonly #slots: Slots;
   readonly #running = new Map<AssignedQueue, Promise<void>>();
 
-  constructor(options: OrderedConsumptionOptions) {
+  constructor(options: ConsumptionOptions) {
     this.#options = options;
     this.#slots = new Slots(options.concurrency);
   }

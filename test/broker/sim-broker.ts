@@ -27,7 +27,7 @@ export interface TestBroker {
   /** Sends one message and gives the answer. */
   send(message?: SendOptions): Promise<Response<'sendMessageV2'>>;
   /** Pulls with a subscription of its own, without waiting. */
-  pull(options?: Partial<RequestOf<'pullMessage'>>): Promise<Response<'pullMessage'>>;
+  pull(header?: Partial<RequestOf<'pullMessage'>>): Promise<Response<'pullMessage'>>;
   /** Stops cleanly, or kills the process, and starts again on the same disk. */
   restart(how: 'stop' | 'kill', properties?: Readonly<Record<string, string>>): Promise<void>;
 }
@@ -45,6 +45,28 @@ export interface SendOptions {
   properties?: Readonly<Record<string, string>> | string;
   header?: Partial<RequestOf<'sendMessageV2'>>;
 }
+
+/** What is in queue 0 of T, by a subscription of its own, without waiting. */
+const plainPull: RequestOf<'pullMessage'> = {
+  consumerGroup: 'g',
+  topic: 'T',
+  queueId: 0,
+  queueOffset: 0,
+  maxMsgNums: 32,
+  sysFlag: 4,
+  commitOffset: 0,
+  suspendTimeoutMillis: 0,
+  subscription: '*',
+  subVersion: 0,
+};
+
+/** Waits for what comes behind the first message. */
+export const heldPull: RequestOf<'pullMessage'> = {
+  ...plainPull,
+  queueOffset: 1,
+  sysFlag: 6,
+  suspendTimeoutMillis: 15_000,
+};
 
 const small: Readonly<Record<string, string>> = {
   storePathRootDir: '/store',
@@ -100,20 +122,7 @@ export function withBroker(
             },
             { body },
           ),
-        pull: (header = {}) =>
-          test.ask('pullMessage', {
-            consumerGroup: 'g',
-            topic: 'T',
-            queueId: 0,
-            queueOffset: 0,
-            maxMsgNums: 32,
-            sysFlag: 4,
-            commitOffset: 0,
-            suspendTimeoutMillis: 0,
-            subscription: '*',
-            subVersion: 0,
-            ...header,
-          }),
+        pull: (header = {}) => test.ask('pullMessage', { ...plainPull, ...header }),
         restart: async (how, properties = options.properties ?? {}) => {
           if (how === 'stop') await broker.close();
           else {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { messagesOf, type TestBroker, withBroker } from '../../../test/broker/sim-broker.ts';
+import { heldPull, messagesOf, type TestBroker, withBroker } from '../../../test/broker/sim-broker.ts';
 import type { RequestOf } from '../../remoting/mod.ts';
 
 const texts = (response: { body: Uint8Array }) => messagesOf(response).map(({ text }) => text);
@@ -156,7 +156,7 @@ test(
   'a held pull is answered as soon as a message comes',
   withBroker(async ({ send, pull, broker, world, node }) => {
     await send();
-    const held = pull({ queueOffset: 1, sysFlag: 6, suspendTimeoutMillis: 15_000 });
+    const held = pull(heldPull);
     await world.sleep(2000);
     assert.equal(broker.stats().heldPulls, 1);
     const sentMs = node.clock.monotonicMs();
@@ -175,22 +175,7 @@ test(
     assert.equal((await pull({ queueOffset: 1 })).code, 19);
     assert.ok(node.clock.monotonicMs() - atOnceMs < 100);
     const startMs = node.clock.monotonicMs();
-    const answer = await ask(
-      'pullMessage',
-      {
-        consumerGroup: 'g',
-        topic: 'T',
-        queueId: 0,
-        queueOffset: 1,
-        maxMsgNums: 32,
-        sysFlag: 6,
-        commitOffset: 0,
-        suspendTimeoutMillis: 15_000,
-        subscription: '*',
-        subVersion: 0,
-      },
-      { timeoutMs: 30_000 },
-    );
+    const answer = await ask('pullMessage', heldPull, { timeoutMs: 30_000 });
     const tookMs = node.clock.monotonicMs() - startMs;
     assert.deepEqual([answer.code, answer.fields.nextBeginOffset], [19, 1]);
     assert.ok(tookMs >= 15_000 && tookMs < 16_000, `${tookMs} ms`);
@@ -203,18 +188,7 @@ test(
     await send({ properties: { TAGS: 'A' } });
     const held = ask(
       'litePullMessage',
-      {
-        consumerGroup: 'g',
-        topic: 'T',
-        queueId: 0,
-        queueOffset: 1,
-        maxMsgNums: 32,
-        sysFlag: 6,
-        commitOffset: 0,
-        suspendTimeoutMillis: 20_000,
-        subscription: 'A',
-        subVersion: 0,
-      },
+      { ...heldPull, suspendTimeoutMillis: 20_000, subscription: 'A' },
       { timeoutMs: 30_000 },
     );
     await send({ properties: { TAGS: 'B' } });
@@ -228,18 +202,7 @@ test(
   withBroker(async ({ send, broker, connect, address, world }) => {
     await send();
     const client = connect();
-    const lost = client.request(address, 'pullMessage', {
-      consumerGroup: 'g',
-      topic: 'T',
-      queueId: 0,
-      queueOffset: 1,
-      maxMsgNums: 32,
-      sysFlag: 6,
-      commitOffset: 0,
-      suspendTimeoutMillis: 15_000,
-      subscription: '*',
-      subVersion: 0,
-    });
+    const lost = client.request(address, 'pullMessage', heldPull);
     await Promise.all([assert.rejects(lost), world.sleep(1000).then(() => client.close())]);
     await world.sleep(1000);
     assert.equal(broker.stats().heldPulls, 0);
