@@ -67,6 +67,8 @@ export interface Broker {
 }
 
 const statsTopicsMax = 200;
+/** What a disk refused is tried again as often. */
+const saveAgainPeriodMs = 1000;
 const lockSweepPeriodMs = 60_000;
 
 /**
@@ -203,6 +205,7 @@ export async function startBroker(env: Env, options: { config: BrokerConfig }): 
     };
     const repeating = [
       timers.every(config.flushConsumerOffsetInterval, saveOffsets),
+      timers.every(saveAgainPeriodMs, () => void Promise.all([topics.saveAgain(), groups.saveAgain()])),
       timers.every(lockSweepPeriodMs, () => locks.sweep()),
     ];
     undo.push(() => {

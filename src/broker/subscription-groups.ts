@@ -192,6 +192,11 @@ export class SubscriptionGroups {
     await this.#file.save();
   }
 
+  /** Tries again when the last write failed, which was reported: for every now and then. */
+  async saveAgain(): Promise<void> {
+    if (this.#file.isBehind) await this.#file.save().catch(() => {});
+  }
+
   attributesOf(name: string): Attributes | undefined {
     return this.#groups.get(name)?.group.attributes;
   }

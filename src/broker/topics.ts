@@ -199,6 +199,11 @@ export class Topics {
     await this.#file.save();
   }
 
+  /** Tries again when the last write failed, which was reported: for every now and then. */
+  async saveAgain(): Promise<void> {
+    if (this.#file.isBehind) await this.#file.save().catch(() => {});
+  }
+
   #change(configs: readonly TopicConfig[]): Topic[] {
     const changed = configs.map((config) => this.#put(config));
     stepVersion(this.version, this.#clock);

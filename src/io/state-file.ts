@@ -16,6 +16,7 @@ export class StateFile {
   #directoryMade = false;
   #writing: Promise<void> | undefined;
   #next: Promise<void> | undefined;
+  #isBehind = false;
 
   /**
    * `encode` gives the newest state; it is called when a write begins, which may be later than the `save` that asked.
@@ -39,7 +40,7 @@ export class StateFile {
    */
   save(): Promise<void> {
     if (this.#writing === undefined) {
-      this.#writing = this.#write().finally(() => {
+      this.#writing = this.#writeAll().finally(() => {
         this.#writing = undefined;
       });
       return this.#writing;
@@ -57,6 +58,21 @@ export class StateFile {
   /** Resolves when no write is under way, failed or not. */
   async settled(): Promise<void> {
     while (this.#writing !== undefined) await Promise.allSettled([this.#next ?? this.#writing]);
+  }
+
+  /** The last save failed: only a later one brings its state to the disk. */
+  get isBehind(): boolean {
+    return this.#isBehind;
+  }
+
+  async #writeAll(): Promise<void> {
+    try {
+      await this.#write();
+      this.#isBehind = false;
+    } catch (error) {
+      this.#isBehind = true;
+      throw error;
+    }
   }
 
   async #write(): Promise<void> {
