@@ -90,17 +90,31 @@ suite('the outbox', () => {
     const taken: number[] = [];
     for (const index of [0, 1, 2]) {
       put(outbox, 'h');
-      outbox.append(Buffer.alloc(9), () => taken.push(index));
+      outbox.append(Buffer.alloc(4999), () => taken.push(index));
       outbox.flush(keeper);
     }
-    outbox.settle(30);
+    outbox.settle(15_000);
     assert.deepEqual(taken, []);
-    outbox.settle(11);
+    outbox.settle(5001);
     assert.deepEqual(taken, [0]);
-    outbox.settle(10);
+    outbox.settle(5000);
     assert.deepEqual(taken, [0, 1]);
     outbox.drop();
     outbox.drop();
     assert.deepEqual(taken, [0, 1, 2]);
+  });
+
+  test('gives a body of small pieces back at once, since it has copied them', () => {
+    const outbox = new Outbox(new BlockPool());
+    const keeper = new Keeper(false);
+    const pieces = [Buffer.alloc(2000, 'x'), Buffer.alloc(2000, 'y')];
+    let taken = 0;
+    outbox.append(pieces, () => taken++);
+    assert.equal(taken, 1);
+    for (const piece of pieces) piece.fill('z');
+    outbox.flush(keeper);
+    assert.equal(keeper.text, 'x'.repeat(2000) + 'y'.repeat(2000));
+    outbox.settle(0);
+    assert.equal(taken, 1);
   });
 });

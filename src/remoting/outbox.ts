@@ -9,8 +9,8 @@ import type { Connection } from '../io/mod.ts';
 const blockSize = 16_384;
 /** Blocks kept for reuse by all connections of a server or client. */
 const poolSizeMax = 256;
-/** A body up to this size is copied behind its header: cheaper than one more chunk in a gathered write. */
-const copiedBodyMax = 2048;
+/** A piece of a body up to this size is copied behind what precedes it: cheaper than one more chunk in a gathered write. */
+const copiedPieceMax = 2048;
 
 export class BlockPool {
   readonly #free: Buffer[] = [];
@@ -85,25 +85,29 @@ export class Outbox {
     this.#at = at;
   }
 
-  /** `taken` runs once when the system has taken the body, or when the connection is gone. */
+  /** `taken` runs once when the body is no longer needed: it was copied, the system has taken it, or nobody will. */
   append(body: Body | undefined, taken: (() => void) | undefined): void {
-    if (body !== undefined) {
-      if (!(body instanceof Uint8Array)) for (const chunk of body) this.#appendChunk(chunk, taken === undefined);
-      else this.#appendChunk(body, taken === undefined);
-    }
-    if (taken !== undefined) this.#taken.push({ after: this.#flushedBytes + this.unflushedBytes, run: taken });
+    let copied = true;
+    if (body instanceof Uint8Array) copied = this.#appendPiece(body);
+    else if (body !== undefined) for (let i = 0; i < body.length; i++) copied = this.#appendPiece(body[i]) && copied;
+    if (taken === undefined) return;
+    if (copied) taken();
+    else this.#taken.push({ after: this.#flushedBytes + this.unflushedBytes, run: taken });
   }
 
-  #appendChunk(chunk: Uint8Array, mayCopy: boolean): void {
-    if (mayCopy && chunk.length <= copiedBodyMax) {
-      const block = this.reserve(chunk.length);
-      block.set(chunk, this.#at);
-      this.#at += chunk.length;
-    } else {
+  /** Whether it was copied. */
+  #appendPiece(piece: Uint8Array): boolean {
+    const size = piece.length;
+    if (size > copiedPieceMax) {
       this.#closePiece();
-      this.#chunks.push(chunk);
-      this.#chunksSize += chunk.length;
+      this.#chunks.push(piece);
+      this.#chunksSize += size;
+      return false;
     }
+    const block = this.reserve(size);
+    block.set(piece, this.#at);
+    this.#at += size;
+    return true;
   }
 
   /** Hands everything to the connection as one write. Returns the bytes written. */
