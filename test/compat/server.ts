@@ -61,9 +61,7 @@ function brokerConf(options: ServerOptions, storeDir: string, changes: Settings 
     maxIndexNum: 40_000,
     // Apache answers "busy" after 200 ms in its queue, which a loaded machine exceeds.
     waitTimeMillsInSendQueue: 20_000,
-    // A Java broker looks for its name servers so often; one that it has not found when it starts it tells of itself
-    // ten seconds later.
-    connectTimeoutMillis: 500,
+    // A Java broker that has not found its name servers when it starts tells them of itself so much later.
     registerNameServerPeriod: 10_000,
     messageDelayLevel: `1s 2s 1s 1s 1s ${'2s '.repeat(13)}`.trim(),
     ...options.settings,

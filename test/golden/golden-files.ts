@@ -3,10 +3,10 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { decodeProperties, type StoredMessage } from '../../src/message/mod.ts';
 
-export const goldenStores = ['store-stopped', 'store-killed', 'store-ipv6'] as const;
+export const goldenStores = ['store-stopped', 'store-killed', 'store-ipv6', 'store-waiting'] as const;
 export type GoldenStore = (typeof goldenStores)[number];
 
 /** A record of the commit log as the official decoder reads it. */
@@ -87,9 +87,13 @@ function unpack(from: string, to: string): void {
     if (entry.isDirectory()) {
       unpack(source, path.join(to, entry.name));
     } else if (!entry.name.startsWith('manifest')) {
-      const bytes = readFileSync(source);
-      const packed = entry.name.endsWith('.gz');
-      writeFileSync(path.join(to, entry.name.replace(/\.gz$/, '')), packed ? gunzipSync(bytes) : bytes);
+      writeFileSync(path.join(to, entry.name.replace(/\.(gz|br)$/, '')), inflated(source));
     }
   }
+}
+
+function inflated(file: string): Buffer {
+  const bytes = readFileSync(file);
+  if (file.endsWith('.br')) return brotliDecompressSync(bytes);
+  return file.endsWith('.gz') ? gunzipSync(bytes) : bytes;
 }

@@ -76,6 +76,10 @@ test('the golden logs hold what they are there for', () => {
     'IPv6 on both sides',
   );
   assert.ok(all.some((record) => record.topic.length === 127));
+  assert.ok(
+    all.some((record) => record.topic.length > 127),
+    'the second format of records',
+  );
   assert.ok(all.some((record) => record.preparedTransactionOffset > 0));
   assert.ok(all.some((record) => record.topic.startsWith('%RETRY%')));
 });

@@ -32,7 +32,7 @@ const settings = {
 };
 
 function open(directory: string): Promise<MessageStore> {
-  const properties = { ...settings, storePathRootDir: directory, messageDelayLevel: '1s 2s' };
+  const properties = { ...settings, storePathRootDir: directory, messageDelayLevel: '1s 2s 1h' };
   const { values: config, refusals } = readConfig(
     storeConfigRows,
     new Map(Object.entries(properties).map(([name, value]) => [name, String(value)])),

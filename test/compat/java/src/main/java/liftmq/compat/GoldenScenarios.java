@@ -32,6 +32,7 @@ final class GoldenScenarios {
             load(run);
             transactions(run);
         });
+        scenarios.put("golden-waiting", GoldenScenarios::waiting);
     }
 
     /** One of everything that a log can hold, and enough of it for several small files of each kind. */
@@ -89,6 +90,44 @@ final class GoldenScenarios {
         run.expect(back.getCode() == 0, "the message is sent back");
         run.awaitOrFail(20, "the retry is delivered", () ->
             run.admin().maxOffset(run.queue("%RETRY%Readers", 0)) == 1);
+    }
+
+    /** What a broker has still to do, of every kind; the third delay level lasts an hour. */
+    private static void waiting(Run run) throws Exception {
+        run.createTopic("Plain", 4);
+        DefaultMQProducer producer = run.producer();
+        for (int i = 0; i < 60; i++) {
+            producer.send(new Message("Plain", "tag", "key" + i, ("plain " + i + "x".repeat(1500)).getBytes()),
+                run.queue("Plain", i % 4));
+        }
+        for (String topic : new String[] {"Delayed", "Timed", "Transactions"}) {
+            run.createTopic(topic, 1);
+        }
+        for (int level : new int[] {1, 3, 3}) {
+            Message delayed = new Message("Delayed", ("level " + level).getBytes());
+            delayed.setDelayTimeLevel(level);
+            producer.send(delayed);
+        }
+        InterchangeScenarios.retry(run, "Retried", 3);
+        InterchangeScenarios.retry(run, "Retried", -1);
+        for (int seconds : new int[] {2, 3600, 7200}) {
+            Message timed = new Message("Timed", ("after " + seconds + " s").getBytes());
+            timed.setDelayTimeSec(seconds);
+            producer.send(timed);
+        }
+        TransactionMQProducer transactions =
+            InterchangeScenarios.transactions(run, message -> LocalTransactionState.UNKNOW);
+        for (LocalTransactionState state : LocalTransactionState.values()) {
+            transactions.sendMessageInTransaction(new Message("Transactions", state.name().getBytes()), state);
+        }
+        InterchangeScenarios.pop(run, 2000);
+        run.awaitOrFail(60, "the popped message comes again", () ->
+            run.admin().maxOffset(run.queue(InterchangeScenarios.LONG_RETRY_TOPIC, 0)) == 1);
+        InterchangeScenarios.pop(run, 3_600_000);
+        run.awaitOrFail(20, "the timer goes off", () -> run.admin().maxOffset(run.queue("Timed", 0)) == 1);
+        run.awaitOrFail(20, "the delay is over", () -> run.admin().maxOffset(run.queue("Delayed", 0)) == 1);
+        // Time for what is written in the background.
+        Thread.sleep(3000);
     }
 
     private static void transactions(Run run) throws Exception {

@@ -150,7 +150,7 @@ final class InterchangeScenarios {
         }
     }
 
-    private static void retry(Run run, String group, int delayLevel) throws Exception {
+    static void retry(Run run, String group, int delayLevel) throws Exception {
         RemotingCommand pulled = PullScenarios.pull(run, group, "Plain", 0, 0, 1, "*");
         RemotingCommand back = run.wire().call(run.broker, RequestCode.CONSUMER_SEND_MSG_BACK, "group", group,
             "offset", Facts.records(pulled).iterator().next().getCommitLogOffset(), "delayLevel", delayLevel,
@@ -222,7 +222,7 @@ final class InterchangeScenarios {
         run.expect(popped.getCode() == 0, "a message is popped: " + popped);
     }
 
-    private static TransactionMQProducer transactions(Run run,
+    static TransactionMQProducer transactions(Run run,
         Function<MessageExt, LocalTransactionState> onCheck) throws Exception {
         TransactionMQProducer producer = new TransactionMQProducer("P-transactions");
         producer.setNamesrvAddr(run.namesrv);
