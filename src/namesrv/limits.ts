@@ -8,6 +8,8 @@ export const limits = {
   inflatedBodySizeMax: 64 * 1024 * 1024,
   /** Bodies from this size on are decoded by a worker, and all compressed ones. */
   inlineBodySizeMax: 16 * 1024,
+  /** Bodies that wait for the worker, all together. */
+  decodingBytesMax: 256 * 1024 * 1024,
   /** All KV configuration together, as UTF-16 units of names and values. */
   kvConfigSizeMax: 4 * 1024 * 1024,
 } as const;

@@ -38,8 +38,10 @@ export class Membership {
   readonly #log: Log;
   readonly #announce: (change: MinBrokerChange) => void;
   readonly #order = new OrderedTasks();
-  /** Connections whose end we wait for already. */
+  /** Connections whose end we wait for already, and those that have ended. */
   readonly #watched = new WeakSet<BrokerConnection>();
+  readonly #closed = new WeakSet<BrokerConnection>();
+  #decodingBytes = 0;
 
   constructor(
     ports: { clock: Clock; timers: Timers; workers: Workers; log: Log },
@@ -67,7 +69,7 @@ export class Membership {
       const decoded = decodeInline(body, form);
       return this.#order.run(key, () => this.#apply({ ...broker, body: decoded }));
     }
-    const decoding = this.#workers.run(decodeRegisterBodyTask, { body: body.slice(), form }).catch(undecodable);
+    const decoding = this.#decode(body.slice(), form);
     // It may wait for an earlier task of this broker: until then nobody else looks at a failure.
     decoding.catch(() => {});
     return this.#order.run(key, async () => this.#apply({ ...broker, body: await decoding }));
@@ -103,6 +105,21 @@ export class Membership {
     }
   }
 
+  async #decode(body: Uint8Array, form: RegisterBodyForm): Promise<RegisterBody> {
+    if (this.#decodingBytes + body.length > limits.decodingBytesMax) {
+      throw new ResponseError(
+        ResponseCode.SYSTEM_BUSY,
+        `registrations of ${this.#decodingBytes} bytes wait to be read, the limit is ${limits.decodingBytesMax}`,
+      );
+    }
+    this.#decodingBytes += body.length;
+    try {
+      return await this.#workers.run(decodeRegisterBodyTask, { body, form }).catch(undecodable);
+    } finally {
+      this.#decodingBytes -= body.length;
+    }
+  }
+
   #apply(registration: Registration): RegisterResult | Promise<RegisterResult> {
     const { cluster, address, connection } = registration;
     const known = this.#tables.liveness.get(cluster, address);
@@ -121,7 +138,9 @@ export class Membership {
     } else if (known === undefined) {
       this.#log.info('namesrv.broker.registered', facts(broker), 'broker registered');
     }
-    if (!this.#watched.has(connection)) {
+    // A worker may have read the body for longer than the connection lasted.
+    if (this.#closed.has(connection)) this.#connectionClosed(connection);
+    else if (!this.#watched.has(connection)) {
       this.#watched.add(connection);
       connection.onClose(() => this.#connectionClosed(connection));
     }
@@ -143,6 +162,7 @@ export class Membership {
   }
 
   #connectionClosed(connection: BrokerConnection): void {
+    this.#closed.add(connection);
     for (const broker of this.#tables.liveness.all()) {
       if (broker.connection.id === connection.id) this.#remove(broker, 'its connection closed');
     }

@@ -9,7 +9,7 @@ import {
   registerBroker,
   unregisterBroker,
 } from './registration.ts';
-import { RouteTable } from './route-table.ts';
+import { type QueueMapping, RouteTable } from './route-table.ts';
 import { routeOf } from './topic-route.ts';
 
 function newTables(): BrokerTables {
@@ -18,6 +18,7 @@ function newTables(): BrokerTables {
 
 interface Example extends Partial<Omit<Registration, 'body'>> {
   topics?: Record<string, number>;
+  mappings?: QueueMapping[];
   version?: number;
   stateVersion?: number;
   filterServers?: string[];
@@ -27,7 +28,7 @@ interface Example extends Partial<Omit<Registration, 'body'>> {
 
 /** Registers broker-a of cluster c at 10.0.0.1:10911 with topics (name → perm) A and B, unless told otherwise. */
 function beginToRegister(tables: BrokerTables, example: Example = {}): ReturnType<typeof registerBroker> {
-  const { topics = { A: 6, B: 6 }, version = 1, stateVersion = 0, filterServers, ...rest } = example;
+  const { topics = { A: 6, B: 6 }, mappings = [], version = 1, stateVersion = 0, filterServers, ...rest } = example;
   const { deleteMissingTopics = false, nowMs = 0, ...identity } = rest;
   const names = Object.keys(topics);
   return registerBroker(
@@ -52,7 +53,7 @@ function beginToRegister(tables: BrokerTables, example: Example = {}): ReturnTyp
           perms: Int32Array.from(Object.values(topics)),
           sysFlags: new Int32Array(names.length),
         },
-        mappings: [],
+        mappings,
         filterServers,
       },
     },
@@ -276,4 +277,21 @@ test('a large table is written in slices, and one whose broker leaves between tw
   assert.equal(tables.routes.topicCount, 0);
   register(tables, { topics });
   assert.equal(tables.routes.topicCount, 2500);
+});
+
+test('mappings of static topics are kept with their topics, and not without', () => {
+  const tables = newTables();
+  const mapping = {
+    scope: '__global__',
+    totalQueues: 1,
+    bname: 'broker-a',
+    epoch: 1,
+    dirty: false,
+    currIdMap: new Map(),
+  };
+  const [known, unknown] = ['A', 'X'].map((topic) => ({ ...mapping, topic }));
+  const steps = beginToRegister(tables, { mappings: [known, unknown] });
+  while (!steps.next().done);
+  assert.deepEqual(tables.routes.mappingsOf('A')?.get('broker-a'), known);
+  assert.equal(tables.routes.mappingsOf('X'), undefined);
 });

@@ -124,7 +124,9 @@ export function* registerBroker(
     if (liveness.get(cluster, address) !== broker) return result;
     updateTopics(routes, group, registration, row, changed);
   }
-  if (changed) for (const mapping of body.mappings) routes.putMapping(mapping);
+  // A mapping goes with its topic, so that without one it would stay for ever.
+  const mappings = changed ? body.mappings.filter(({ topic }) => routes.queuesOf(topic) !== undefined) : [];
+  for (const mapping of mappings) routes.putMapping(mapping);
   return result;
 }
 
