@@ -66,6 +66,20 @@ test(
 );
 
 test(
+  'the retry topic of a group that reads an ordered topic stays ordered when subscriptions are left out',
+  withBroker(async ({ ask }) => {
+    const topic = { defaultTopic: '', readQueueNums: 1, writeQueueNums: 1, perm: 6, topicFilterType: 'SINGLE_TAG' };
+    await ask('updateAndCreateTopic', { ...topic, topic: 'T', order: true });
+    const consumer = JSON.parse(heartbeat('one')).consumerDataSet[0];
+    const without = { consumerDataSet: [{ ...consumer, subscriptionDataSet: [] }], withoutSub: true };
+    for (const more of [{}, without]) {
+      await ask('heartBeat', {}, { body: heartbeat('one', { heartbeatFingerprint: 7, ...more }) });
+      assert.equal(jsonOf(await ask('getTopicConfig', { topic: '%RETRY%g' })).order, true);
+    }
+  }),
+);
+
+test(
   'who is connected is told with address, language and version',
   withBroker(async ({ ask, world }) => {
     await ask('heartBeat', {}, { body: heartbeat('one') });

@@ -38,11 +38,15 @@ export function clientHandlers(parts: {
     const group = groups.findOrCreate(name);
     if (group === undefined) return false;
     const subscriptions = subscriptionsOf(name, consumer.subscriptionDataSet);
-    // So that the group's first retry finds a queue (RocketMQ: ClientManageProcessor.heartBeat).
+    // So that the group's first retry finds a queue (RocketMQ: ClientManageProcessor.heartBeat). Without subscriptions
+    // nothing says whether it is read in order: it stays as it is.
+    const retryName = retryTopicOf(name);
     const retry = topics.createForGroup(
-      retryTopicOf(name),
+      retryName,
       Math.max(0, Math.min(group.retryQueueNums, retryQueueNumsMax)),
-      subscriptions.some(({ topic }) => topics.get(topic)?.order === true),
+      withoutSub
+        ? topics.get(retryName)?.order === true
+        : subscriptions.some(({ topic }) => topics.get(topic)?.order === true),
       consumer.unitMode === true ? TopicSysFlag.UNIT_SUB : 0,
     );
     if (typeof retry === 'string') {
