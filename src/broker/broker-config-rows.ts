@@ -178,7 +178,13 @@ export const brokerConfigRows = [
     min: 0,
     mutable: true,
   }),
-  bool('rejectTransactionMessage', false, supported, 'Refuse transactional messages.', { mutable: true }),
+  bool(
+    'rejectTransactionMessage',
+    false,
+    accepted('this version refuses transactional messages in any case'),
+    'Refuse transactional messages.',
+    { mutable: true },
+  ),
   bool(
     'asyncSendEnable',
     true,
