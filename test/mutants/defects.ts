@@ -79,7 +79,7 @@ export const defects: readonly Defect[] = [
     number: 4,
     issues: '#405',
     sentence: 'Power fails between the flush of the log and the dispatch: the index never knows those messages.',
-    shown: { patch: '04-tail-not-indexed', tests: [crash] },
+    shown: { patch: '04-tail-not-indexed', simulation: { faults: ['kill broker'] }, tests: [crash] },
   },
   {
     number: 5,
@@ -159,7 +159,11 @@ export const defects: readonly Defect[] = [
     number: 17,
     issues: '#8007 #3868',
     sentence: 'Recovery after a crash deletes an index file that has valid entries.',
-    shown: { patch: '17-index-file-dropped', tests: ['src/store/message-index.test.ts'] },
+    shown: {
+      patch: '17-index-file-dropped',
+      simulation: { faults: ['kill broker'] },
+      tests: ['src/store/message-index.test.ts'],
+    },
   },
   {
     number: 18,
@@ -233,7 +237,11 @@ export const defects: readonly Defect[] = [
     number: 29,
     issues: '#10666',
     sentence: 'The log is truncated in memory only: its stale, valid tail comes back at a restart.',
-    shown: { patch: '29-cut-in-memory-only', tests: ['src/store/torn-tail.test.ts'] },
+    shown: {
+      patch: '29-cut-in-memory-only',
+      simulation: { faults: ['crash broker'], seedsMax: 1000 },
+      tests: ['src/store/torn-tail.test.ts'],
+    },
   },
   {
     number: 30,
@@ -464,7 +472,11 @@ export const defects: readonly Defect[] = [
     number: 71,
     issues: '#6448',
     sentence: 'Durations are measured with the wall clock.',
-    shown: { patch: '71-wall-clock-for-durations', tests: ['src/broker/queue-locks.test.ts'] },
+    shown: {
+      patch: '71-wall-clock-for-durations',
+      simulation: { faults: ['clock jump', 'kill consumer'] },
+      tests: ['src/broker/queue-locks.test.ts'],
+    },
   },
   {
     number: 72,

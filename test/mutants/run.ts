@@ -1,6 +1,6 @@
 /**
  * `npm run mutants [-- --only 2,18]`: brings Apache's defects back one by one, in a copy of the sources, and sees
- * whether simulation and tests notice; then that the sources as they are pass the same. Writes docs/mutants.md.
+ * whether simulation and tests notice, and that the sources as they are pass the same. Writes docs/mutants.md.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,6 +16,7 @@ import {
   isMutant,
   patchText,
   type Result,
+  type Results,
   readResults,
   resultLine,
   resultsPath,
@@ -52,82 +53,84 @@ function chosen(): Defect[] {
   return defects.filter((defect) => isMutant(defect) && (numbers?.includes(defect.number) ?? true));
 }
 
+/** What the sources fail as they are. */
+const unpatchedFailures: string[] = [];
+
+/** The first seed that shows the mutant. One that fails without it proves nothing, and is reported. */
+async function seek(patched: ScratchCopy, clean: ScratchCopy, simulation: Simulation): Promise<Finding> {
+  const { count, ...search } = searchOf(simulation);
+  for (let first = 1; first <= count; ) {
+    const { failure, seeds } = await searchSeeds(patched.path, { ...search, first, count: count - first + 1 });
+    if (failure === undefined) break;
+    const seed = first + seeds - 1;
+    const without = await searchSeeds(clean.path, { ...search, first: seed, count: 1 });
+    if (without.failure === undefined) return { failure, seeds: seed };
+    unpatchedFailures.push(`simulation of ${search.faults?.join(', ') ?? 'any faults'}: ${without.failure}`);
+    first = seed + 1;
+  }
+  return { failure: undefined, seeds: count };
+}
+
 /** One mutant under everything that shall catch it. */
-async function tryMutant(copy: ScratchCopy, defect: Defect): Promise<Result> {
-  const { shown } = defect;
-  if (!('patch' in shown)) throw new Error(`defect ${defect.number} has no mutant`);
-  copy.apply(parsePatch(patchText(shown.patch)));
+async function tryMutant(patched: ScratchCopy, clean: ScratchCopy, { number, shown }: Defect): Promise<Result> {
+  if (!('patch' in shown)) throw new Error(`defect ${number} has no mutant`);
+  patched.apply(parsePatch(patchText(shown.patch)));
   const findings: Record<string, Finding> = {};
   try {
-    if (shown.simulation !== undefined) {
-      findings.simulation = await searchSeeds(copy.path, searchOf(shown.simulation));
-    }
-    for (const test of shown.tests ?? []) findings[test] = await runTest(copy.path, test);
+    if (shown.simulation !== undefined) findings.simulation = await seek(patched, clean, shown.simulation);
+    for (const test of shown.tests ?? []) findings[test] = await runTest(patched.path, test);
   } finally {
-    copy.restore();
+    patched.restore();
   }
   return { fingerprint: fingerprintOf(shown.patch), findings };
 }
 
-/** The unpatched sources under the same tests and seeds; gives what fails. */
-async function tryUnpatched(copy: ScratchCopy, tried: readonly [Defect, Result][]): Promise<string[]> {
-  const failures: string[] = [];
-  const tests = new Set<string>();
-  const searches = new Map<string, { search: ReturnType<typeof searchOf>; seeds: number }>();
-  for (const [{ shown }, { findings }] of tried) {
-    if (!('patch' in shown)) continue;
-    for (const test of shown.tests ?? []) tests.add(test);
-    if (shown.simulation === undefined) continue;
-    const search = searchOf(shown.simulation);
-    const key = JSON.stringify([search.faults, search.faultsMs]);
-    const seeds = Math.max(searches.get(key)?.seeds ?? 0, findings.simulation?.seeds ?? 0);
-    searches.set(key, { search, seeds });
-  }
+/** The sources as they are under the same tests. */
+async function tryUnpatched(clean: ScratchCopy, tried: readonly Defect[]): Promise<void> {
+  const tests = new Set(tried.flatMap(({ shown }) => ('patch' in shown ? (shown.tests ?? []) : [])));
   for (const test of tests) {
-    const { failure } = await runTest(copy.path, test);
-    console.log(`unpatched ${test}: ${failure ?? 'passes'}`);
-    if (failure !== undefined) failures.push(`${test}: ${failure}`);
+    const { failure } = await runTest(clean.path, test);
+    if (failure !== undefined) unpatchedFailures.push(`${test}: ${failure}`);
   }
-  for (const { search, seeds } of searches.values()) {
-    const { failure } = await searchSeeds(copy.path, { ...search, count: seeds });
-    const name = `simulation of ${search.faults?.join(', ') || (search.faults ? 'no faults' : 'any faults')}`;
-    console.log(`unpatched ${name}, ${seeds} seeds: ${failure ?? 'passes'}`);
-    if (failure !== undefined) failures.push(`${name}: ${failure}`);
-  }
-  return failures;
+}
+
+function write(results: Results): void {
+  writeFileSync(resultsPath, `${JSON.stringify(results, undefined, 2)}\n`);
+  writeFileSync(join(root, documentPath), defectsDocument(results));
 }
 
 async function main(): Promise<number> {
-  const copy = new ScratchCopy(root);
-  const results = readResults();
-  const tried: [Defect, Result][] = [];
-  let survived = 0;
+  const patched = new ScratchCopy(root);
+  const clean = new ScratchCopy(root);
+  const remove = () => {
+    patched.remove();
+    clean.remove();
+  };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
       stopAll();
-      copy.remove();
+      remove();
       process.exit(1);
     });
   }
+  const results = readResults();
+  const tried = chosen();
+  let survived = 0;
   try {
-    for (const defect of chosen()) {
-      const result = await tryMutant(copy, defect);
-      tried.push([defect, result]);
+    for (const defect of tried) {
+      const result = await tryMutant(patched, clean, defect);
       results[defect.number] = result;
+      write(results);
       survived += Object.values(result.findings).filter(({ failure }) => failure === undefined).length;
       console.log(resultLine(defect, result));
     }
-    const failures = await tryUnpatched(copy, tried);
-    if (failures.length > 0) {
-      console.error(`The sources as they are fail, so that nothing is proved:\n${failures.join('\n')}`);
-      return 1;
-    }
-    writeFileSync(resultsPath, `${JSON.stringify(results, undefined, 2)}\n`);
-    writeFileSync(join(root, documentPath), defectsDocument(results));
-    return survived > 0 ? 1 : 0;
+    await tryUnpatched(clean, tried);
   } finally {
-    copy.remove();
+    remove();
   }
+  console.log(`${tried.length} mutants, ${survived} times one survived; docs/mutants.md is written`);
+  for (const failure of unpatchedFailures) console.error(`without any mutant fails ${failure}`);
+  return survived + unpatchedFailures.length > 0 ? 1 : 0;
 }
 
 if (values.help) {
