@@ -713,3 +713,20 @@ test(
     assert.deepEqual(broker.asked, asked);
   }),
 );
+
+test(
+  'a consumer that is stopped while it starts does not join its group',
+  inWorld(async (world) => {
+    const cluster = await startFakeCluster(world, { topics: { T: 1 } });
+    const [broker] = cluster.brokers;
+    const client = new Client(world.node('client').env, cluster);
+    const options = { group: 'g', subscriptions: { T: '*' }, listener: collect().listener };
+    const consumer = new PushConsumer(client, options);
+    const starting = consumer.start();
+    await consumer.stop();
+    await assert.rejects(starting, { failure: 'stopped' });
+    await world.sleep(60_000);
+    assert.deepEqual(broker.heartbeats, []);
+    await client.close();
+  }),
+);

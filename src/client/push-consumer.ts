@@ -84,11 +84,13 @@ export class PushConsumer implements Member {
 
   /**
    * Joins the group; resolves when the first queues are assigned. Throws ClientError when no name server answers, and
-   * may then be called again.
+   * may then be called again, and when it is stopped meanwhile.
    */
   async start(): Promise<void> {
-    if (this.#lifetime.ended) throw new ClientError('stopped', `the consumer of group ${this.group} was stopped`);
+    this.#refuseWhenStopped();
     for (const topic of this.#subscriptions.keys()) await this.#client.routes.route(topic);
+    // Stopped meanwhile: as a member for ever it would be dealt queues that nobody reads.
+    this.#refuseWhenStopped();
     this.#client.join(this);
     await this.#client.heartbeat();
     this.#lifetime.every(rebalancePeriodMs, () => this.onConsumersChanged());
@@ -123,6 +125,10 @@ export class PushConsumer implements Member {
 
   onConsumersChanged(): void {
     void this.#assignment.rebalance();
+  }
+
+  #refuseWhenStopped(): void {
+    if (this.#lifetime.ended) throw new ClientError('stopped', `the consumer of group ${this.group} was stopped`);
   }
 
   /** A broadcast consumer shares its queues with nobody. */
