@@ -122,12 +122,13 @@ export class History {
     if (!this.#damaged) this.#at(queue, queueOffset, id);
   }
 
-  /** Acknowledged messages that some group has not got, as `group id`. */
+  /** Acknowledged messages that some group has not got, as `group id (places)`. */
   missing(): string[] {
     const missing: string[] = [];
     for (const id of this.#awaited) {
       const got = this.#sent.get(id)?.groups;
-      for (const group of this.#groups) if (got?.has(group) !== true) missing.push(`${group} ${id}`);
+      const places = this.#placesOf(id).join(' ');
+      for (const group of this.#groups) if (got?.has(group) !== true) missing.push(`${group} ${id} (${places})`);
     }
     return missing;
   }
@@ -163,6 +164,12 @@ export class History {
     for (const [group, frontier] of frontiers) frontiers.set(group, Math.min(frontier, end));
     const lasts = entryOf(this.#lastAcknowledged, queue);
     for (const [sender, last] of lasts) lasts.set(sender, Math.min(last, end - 1));
+  }
+
+  #placesOf(id: string): string[] {
+    return [...this.#places].flatMap(([queue, ids]) =>
+      [...ids].filter(([, other]) => other === id).map(([offset]) => `${queue}/${offset}`),
+    );
   }
 
   #at(queue: string, queueOffset: number, id: string): void {

@@ -1,11 +1,12 @@
 /** Lets things fail, one after the other or several at once, and mends each after a while. */
 import { type FaultKind, strike, type Targets } from './faults.ts';
 import type { Pace } from './pace.ts';
+import type { SimRandom } from './sim-random.ts';
 
 export interface NemesisPlan {
   kinds: readonly FaultKind[];
-  /** No more than so many strikes. */
-  strikesMax: number;
+  /** Only these, counted from 0; without it all. */
+  strikes?: ReadonlySet<number>;
 }
 
 /** Between two faults: most strike where there is traffic. */
@@ -14,7 +15,8 @@ const pauseInCalmMs = [500, 20_000] as const;
 const faultLastsMs = [50, 6000] as const;
 
 export class Nemesis {
-  readonly #targets: Targets;
+  readonly #targets: Omit<Targets, 'random'>;
+  readonly #random: SimRandom;
   readonly #pace: Pace;
   readonly #plan: NemesisPlan;
   /** Strikes that met something. */
@@ -26,7 +28,8 @@ export class Nemesis {
   readonly #repairs = new Set<() => void>();
 
   constructor(targets: Omit<Targets, 'random'>, pace: Pace, plan: NemesisPlan) {
-    this.#targets = { ...targets, random: targets.world.random.fork('nemesis') };
+    this.#targets = targets;
+    this.#random = targets.world.random.fork('nemesis');
     this.#pace = pace;
     this.#plan = plan;
   }
@@ -35,7 +38,7 @@ export class Nemesis {
     this.#done = this.#run();
   }
 
-  /** So many faults that were chosen to strike, whether or not they met anything. */
+  /** So many were planned, whether or not they struck and met something. */
   get strikes(): number {
     return this.#strikes;
   }
@@ -54,27 +57,30 @@ export class Nemesis {
   }
 
   async #run(): Promise<void> {
-    const { world, random } = this.#targets;
-    const [first, ...others] = this.#plan.kinds;
+    const { world } = this.#targets;
+    const { kinds, strikes } = this.#plan;
+    const [first, ...others] = kinds;
     if (first === undefined) return;
-    while (!this.#stopping && this.#strikes < this.#plan.strikesMax) {
-      await world.sleep(random.between(this.#pace.isBurst ? pauseInBurstMs : pauseInCalmMs));
+    while (!this.#stopping) {
+      await world.sleep(this.#random.between(this.#pace.isBurst ? pauseInBurstMs : pauseInCalmMs));
       if (this.#stopping) return;
-      this.#strike(random.pick([first, ...others]));
+      // Each has its own chance: one that is left out changes nothing about the next.
+      const random = world.random.fork(`strike ${this.#strikes}`);
+      const kind = random.pick([first, ...others]);
+      if (strikes === undefined || strikes.has(this.#strikes)) this.#strike(kind, random);
+      this.#strikes += 1;
     }
   }
 
-  #strike(kind: FaultKind): void {
-    const { world, random } = this.#targets;
-    this.#strikes += 1;
+  #strike(kind: FaultKind, random: SimRandom): void {
     let hasFired = false;
-    const repair = strike(kind, this.#targets, () => {
+    const repair = strike(kind, { ...this.#targets, random }, () => {
       if (hasFired) return;
       hasFired = true;
       this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
     });
     this.#repairs.add(repair);
-    void world.sleep(random.between(faultLastsMs)).then(() => {
+    void this.#targets.world.sleep(random.between(faultLastsMs)).then(() => {
       if (this.#repairs.delete(repair)) repair();
     });
   }

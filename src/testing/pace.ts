@@ -18,6 +18,7 @@ export interface PaceShape {
 
 /** Even in calm a message comes now and then. */
 const straggler = 0.1;
+const hurriedMs = [1, 60] as const;
 
 export class Pace {
   readonly #world: SimWorld;
@@ -55,7 +56,7 @@ export class Pace {
         this.#waiting.push(resolve);
       });
     }
-    await this.#world.sleep(random.between(this.#shape.thinkMs));
+    await this.#world.sleep(random.between(this.#always ? hurriedMs : this.#shape.thinkMs));
   }
 
   #wake(): void {

@@ -24,8 +24,8 @@ export interface SimulationOptions extends SwarmLimits {
   seed: number;
   /** How long faults strike, in virtual time. */
   faultsMs: number;
-  /** At most so many faults strike; default no limit. */
-  strikesMax?: number;
+  /** Which of the faults strike, counted from 0; default all. */
+  strikes?: readonly number[];
   /** Gets every log line as it comes. */
   print?: (line: string) => void;
 }
@@ -129,7 +129,7 @@ class Run {
   /** Nothing is judged between two processes any more: the brokers are stopped and started to look at their files. */
   #isOver = false;
 
-  constructor(world: SimWorld, swarm: Swarm, { faultsMs, strikesMax = Number.POSITIVE_INFINITY }: SimulationOptions) {
+  constructor(world: SimWorld, swarm: Swarm, { faultsMs, strikes }: SimulationOptions) {
     this.#world = world;
     this.#swarm = swarm;
     this.#faultsMs = faultsMs;
@@ -158,7 +158,10 @@ class Run {
     this.#consumers = members.map(({ group, kind, node }) => new ConsumerModel(parts, world.node(node), group, kind));
     this.#admin = new AdminModel(parts, world.node('admin'), this.#cluster, ['shared', 'ordered']);
     const targets = { world, cluster: this.#cluster, producers: this.#producers, consumers: this.#consumers };
-    this.nemesis = new Nemesis(targets, this.#pace, { kinds: swarm.kinds, strikesMax });
+    this.nemesis = new Nemesis(targets, this.#pace, {
+      kinds: swarm.kinds,
+      ...(strikes === undefined ? {} : { strikes: new Set(strikes) }),
+    });
     this.#sampler = new StateSampler(world, this.#cluster, this.#history);
     for (const broker of this.#cluster.brokers) {
       broker.onDown = (how, atMs) => this.#judgeBetween(broker, this.#safeUntilMs(how, atMs));
@@ -294,9 +297,9 @@ class Run {
   async #checkDelivery(): Promise<void> {
     const endMs = this.#world.nowMs + deliveredWithinMs;
     for (;;) {
-      const missing = this.#history.missing();
-      if (missing.length === 0) return;
+      if (this.#history.awaitedCount === 0) return;
       if (this.#world.nowMs > endMs) {
+        const missing = this.#history.missing();
         throw new Violation(`acknowledged but never delivered: ${missing.length}, first ${missing.slice(0, 5)}`);
       }
       await this.#world.sleep(500);

@@ -36,7 +36,8 @@ export interface SwarmLimits {
 export function chooseSwarm(random: SimRandom, limits: SwarmLimits): Swarm {
   const { faults, producersMax = 9, consumersMax = 9, brokersMax = 9 } = limits;
   const members = (range: readonly [number, number]) => Math.min(consumersMax, random.between(range));
-  const damaged = faults === undefined ? random.chance(0.05) : faults.some((kind) => damagingKinds.includes(kind));
+  const isOneOfFew = random.chance(0.05);
+  const damaged = faults?.some((kind) => damagingKinds.includes(kind)) ?? isOneOfFew;
   const density = random.pick([0.2, 0.5, 0.8]);
   const candidates = faultKinds.filter((kind) => damaged || !damagingKinds.includes(kind));
   // Every kind takes its draw, asked for or not: a run with fewer kinds keeps its shape.
