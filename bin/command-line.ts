@@ -1,6 +1,5 @@
 /** Commands and flags. What runs is loaded only once it is known that something runs: `--help` is quick. */
 import { readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseProperties } from '../src/common/mod.ts';
 import type { Endpoint } from '../src/io/mod.ts';
@@ -9,6 +8,7 @@ import { helloNameServer } from './announcement.ts';
 import { StartFailure, sentenceOf } from './failure.ts';
 import type { RoleName } from './serve.ts';
 import type { Flags } from './settings.ts';
+import type { DumpFlags, RecoverFlags, StoreFlags } from './store.ts';
 
 /** Apache's port for metrics. */
 const statusPortDefault = 5557;
@@ -38,17 +38,52 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
       const { hello } = await import('./hello.ts');
       await hello(namesrv.split(';'));
     });
-  program
-    .command('truncate')
-    .description('cut a commit log that a start refuses as damaged; what follows the offset is lost')
-    .requiredOption('--commit-log <dir>', 'directory of the commit log, inside the store unless --store says where')
-    .requiredOption('--offset <number>', 'where to cut, as the start said', Number)
-    .option('--store <dir>', 'directory of the store (storePathRootDir)')
-    .action(async ({ commitLog, offset, store }: { commitLog: string; offset: number; store?: string }) => {
-      const { truncate } = await import('./truncate.ts');
-      await truncate(store ?? dirname(resolve(commitLog)), resolve(commitLog), offset);
-    });
+  storeCommands(program);
   await program.parseAsync(argv);
+}
+
+/** Of a store that no broker has open; verify and dump also beside a running one. */
+function storeCommands(program: Command): void {
+  const store = program.command('store').description('look at the files of a store, and repair them');
+  const common = (name: string, description: string): Command =>
+    store
+      .command(name)
+      .description(description)
+      .argument('<dir>', 'the directory of the store (storePathRootDir)')
+      .option('--commit-log <dir>', 'where the log lies, when it is elsewhere (storePathCommitLog)')
+      .option('-c, --config <file>', 'broker.conf, for a store with settings of its own (maxIndexNum …)')
+      .option('--json', 'results as JSON');
+  common('verify', 'check every record, queue and index entry; exit code 0 sound, 1 not, 2 could not look').action(
+    async (directory: string, flags: StoreFlags) => (await import('./store.ts')).verify(directory, flags),
+  );
+  common('dump', 'show the records of the log, one a line')
+    .option('--topic <name>', 'only of this topic')
+    .option('--queue <id>', 'only of this queue id', readCount)
+    .option('--from <offset>', 'from this queue offset on', readCount)
+    .option('--to <offset>', 'below this queue offset', readCount)
+    .option('--since <time>', 'stored at this time or later (2026-01-31T10:00:00Z, or ms)', readTime)
+    .option('--until <time>', 'stored before this time', readTime)
+    .option('--offset <number>', 'from this physical offset on', readCount)
+    .option('--limit <count>', 'so many at most', readCount)
+    .option('--body', 'with the body: text, in JSON base64')
+    .action(async (directory: string, flags: DumpFlags) => (await import('./store.ts')).dump(directory, flags));
+  common('recover', 'say what a repair would do, and with --yes do it; what is taken away is kept beside')
+    .option('--cut <offset>', 'cut the log there, as a start said', readCount)
+    .option('--rebuild', 'have queues and index built again from the log')
+    .option('--yes', 'do it')
+    .action(async (directory: string, flags: RecoverFlags) => (await import('./store.ts')).recover(directory, flags));
+}
+
+function readCount(text: string): number {
+  const count = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(count)) throw new InvalidArgumentError('write a whole number');
+  return count;
+}
+
+function readTime(text: string): number {
+  const time = /^\d+$/.test(text) ? Number(text) : Date.parse(text);
+  if (Number.isNaN(time)) throw new InvalidArgumentError('write a time like 2026-01-31T10:00:00Z, or milliseconds');
+  return time;
 }
 
 function roleCommand(program: Command, name: string, description: string, roles: readonly RoleName[]): void {

@@ -6,6 +6,7 @@ export { crc32 } from './crc32.ts';
 export { Heap } from './heap.ts';
 export { isSafeI64, readI64, readI64Big, writeI64 } from './i64.ts';
 export { ipBytes } from './ip-address.ts';
+export { isZeros, lastNonZero } from './is-zeros.ts';
 export { javaHash, javaHashOn, javaHashOnUtf8 } from './java-hash.ts';
 export { LruMap } from './lru-map.ts';
 export type { JsonObject, JsonValue } from './parse-loose-json.ts';

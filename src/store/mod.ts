@@ -1,4 +1,7 @@
 /** The store: commit log, consume queues, index (RocketMQ's formats, to the byte). */
+
+export type { DumpFilter } from './dump.ts';
+export { dumpStore } from './dump.ts';
 export type {
   Get,
   GetResult,
@@ -9,6 +12,8 @@ export type {
   PutStatus,
   StoreHealth,
 } from './message-store.ts';
+export { type CutPlan, cutLog, forgetDerived, planCut } from './repair.ts';
 export { openStore } from './store.ts';
 export { storeConfigRows } from './store-config.ts';
-export { truncateLog } from './truncate-log.ts';
+export { openStoreFiles, type StoreFiles, StoreToolError } from './store-files.ts';
+export { type Findings, isSound, verifyStore } from './verify.ts';

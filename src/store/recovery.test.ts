@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { SimNode } from '../testing/mod.ts';
 import { bodiesOf, inWorld, messageOf, open, pull, put } from './fixture.ts';
-import { type MessageStore, truncateLog } from './mod.ts';
+import { cutLog, type MessageStore, openStoreFiles, planCut } from './mod.ts';
 
 const segment = '/store/commitlog/00000000000000000000';
 
@@ -112,9 +112,18 @@ describe('recovery', () => {
       node.disk.flipBit(segment, damaged.offset + 88, 1);
       await assert.rejects(open(node), /damaged at offset/);
       const { disk } = node.env;
-      const cut = (offset: number) => truncateLog(disk, '/store', '/store/commitlog', offset, 1);
-      await assert.rejects(cut(damaged.offset + 1), /damaged|no record begins/);
-      await cut(damaged.offset);
+      const files = await openStoreFiles(disk, '/store', '/store/commitlog', true);
+      const plan = (offset: number) => planCut(files, offset, () => {});
+      await assert.rejects(plan(damaged.offset + 1), /damaged|no record begins/);
+      await assert.rejects(open(node), /cannot be used/, 'held against a broker');
+      const cut = await plan(damaged.offset);
+      assert.deepEqual([cut.records, cut.bytes], [2, last(records).offset + last(records).size - damaged.offset]);
+      const whole = node.disk.peek(segment);
+      const work = { disk, pid: 1, backup: '/store/recovered-1', progress: () => {} };
+      await cutLog(files, cut, work);
+      await files.close();
+      const kept = node.disk.peek('/store/recovered-1/commitlog/00000000000000000000');
+      assert.deepEqual(kept.subarray(damaged.offset), whole.subarray(damaged.offset));
       const store = await open(node);
       assert.deepEqual(await readAll(store), [records[0]?.body]);
       await store.close();

@@ -1,4 +1,4 @@
-import { assert } from '../common/mod.ts';
+import { assert, isZeros } from '../common/mod.ts';
 import type { Log } from '../io/mod.ts';
 import { blankSize, findRecord, isStorableTopicName, type StoredMessage } from '../message/mod.ts';
 import type { Checkpoint, Checkpoints } from './checkpoint.ts';
@@ -21,6 +21,8 @@ import type { LeftOpen } from './store-directory.ts';
  *     anything lost or contradictory         forget queues and index, walk the whole log
  */
 export interface RecoveryParts {
+  /** The store's directory. */
+  root: string;
   files: LogFiles;
   queues: Queues;
   index: MessageIndex;
@@ -301,7 +303,7 @@ async function cutTail(parts: RecoveryParts, item: LogItem & { kind: 'end' }): P
   // A record that lies within what a torn one says to be shows that the size is wrong.
   const end = (await isTorn(files, item)) ? item.offset + item.sizeBytes : Number.MAX_SAFE_INTEGER;
   const survivor = await recordBehind(files, item.offset, end);
-  if (survivor !== undefined) throw new Error(refusalOf(files, item, survivor));
+  if (survivor !== undefined) throw new Error(refusalOf(parts, item, survivor));
   while (files.starts[files.starts.length - 1] > start) await files.removeLast();
   const file = await files.file(item.offset);
   const bytes = new Uint8Array(Math.min(scanSize, segmentEnd - item.offset));
@@ -319,11 +321,12 @@ async function cutTail(parts: RecoveryParts, item: LogItem & { kind: 'end' }): P
   log.warn('store.recovery.cut', { offset: item.offset, why: item.why }, 'an unfinished tail was cut off the log');
 }
 
-function refusalOf(files: LogFiles, item: LogItem & { kind: 'end' }, survivor: number): string {
+function refusalOf({ root, files }: RecoveryParts, item: LogItem & { kind: 'end' }, survivor: number): string {
+  const elsewhere = files.directory === `${root}/commitlog` ? '' : ` --commit-log ${files.directory}`;
   return (
     `${files.pathOf(files.startOf(item.offset))} is damaged at offset ${item.offset} (${item.why}), and a valid record ` +
-    `follows at ${survivor}. Restore the file from a copy, or cut the log there, which loses what follows: ` +
-    `liftmq truncate --commit-log ${files.directory} --offset ${item.offset}`
+    `follows at ${survivor}. Restore the file from a copy, or cut the log there, which loses what follows; this says ` +
+    `what: liftmq store recover ${root}${elsewhere} --cut ${item.offset}`
   );
 }
 
@@ -367,8 +370,4 @@ async function recordBehind(files: LogFiles, offset: number, end: number): Promi
     if (later > start && later < end && (await reader.at(later)).kind === 'record') return later;
   }
   return undefined;
-}
-
-function isZeros(bytes: Uint8Array): boolean {
-  return !bytes.some((byte) => byte !== 0);
 }

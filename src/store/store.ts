@@ -198,6 +198,7 @@ class Store implements MessageStore {
     await markOpen(disk, root, host.pid, left === 'by us' ? 'by us' : 'by others');
     await this.#deletions.load();
     const recovered = await recover({
+      root,
       files: this.#files,
       queues: this.#queues,
       index: this.#index,

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
+import { MemoryDisk } from '../../test/store/memory-disk.ts';
 import { decodeRecord, isStorableTopicName } from '../message/mod.ts';
 import { messageOf, openInMemory, put, type Settings } from './fixture.ts';
-import { MemoryDisk } from './memory-disk.ts';
 import type { MessageStore, Put } from './mod.ts';
 import { segmentName } from './segment-file.ts';
 

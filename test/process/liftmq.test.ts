@@ -123,3 +123,27 @@ test('a missing configuration file, a wrong flag and an unreachable name server 
   assert.equal(hello.code, 1);
   assert.match(hello.output, /^liftmq: .+\n$/);
 });
+
+test('the store commands look beside a running broker, repair only without one, and say all that in exit codes', async () => {
+  const at = await ports();
+  const running = await startBoth(at, '--data', 'tools');
+  const store = join(folder, 'tools', 'store');
+  const hello = await run(liftmq('hello', '-n', `127.0.0.1:${at.nameServer}`), { cwd: folder });
+  assert.equal(hello.code, 0, hello.output);
+  const beside = await run(liftmq('store', 'recover', store), { cwd: folder });
+  assert.deepEqual([beside.code, /stop the broker first/.test(beside.output)], [2, true], beside.output);
+  assert.equal((await run(liftmq('store', 'verify', store), { cwd: folder })).code, 0);
+  await stop(running, 'SIGTERM');
+  const verified = await run(liftmq('store', 'verify', store, '--json'), { cwd: folder });
+  assert.equal(verified.code, 0, verified.output);
+  assert.match(verified.output, /"sound":true.*"records":5/);
+  const dumped = await run(liftmq('store', 'dump', store, '--topic', 'HelloLiftMQ', '--body', '--limit', '2'), {
+    cwd: folder,
+  });
+  assert.match(dumped.output, /^\d{20} {2}HelloLiftMQ\/\d@0 .* "hello 1"\n.* "hello 2"\n$/);
+  const rebuild = await run(liftmq('store', 'recover', store, '--rebuild'), { cwd: folder });
+  assert.deepEqual([rebuild.code, /Nothing was changed/.test(rebuild.output)], [1, true]);
+  assert.equal((await run(liftmq('store', 'recover', store, '--rebuild', '--yes'), { cwd: folder })).code, 0);
+  const nothing = await run(liftmq('store', 'verify', join(folder, 'nothing')), { cwd: folder });
+  assert.deepEqual([nothing.code, /no segments of a commit log/.test(nothing.output)], [2, true]);
+});

@@ -1,4 +1,4 @@
-import { type Disk, DiskError, type File, type OpenMode } from '../io/mod.ts';
+import { type Disk, DiskError, type File, type OpenMode } from '../../src/io/mod.ts';
 
 /**
  * A disk for tests that open a store tens of thousands of times: files are buffers, calls settle at once, and the whole
