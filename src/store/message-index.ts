@@ -39,8 +39,8 @@ interface IndexFile {
   header: IndexHeader;
 }
 
-/** Entries that are linked before other work gets its turn: about a millisecond. */
-const linkSliceCount = 10_000;
+/** Entries that are linked before other work gets its turn: some tenths of a millisecond. */
+const linkSliceCount = 2_000;
 /** Slots that are written as one stretch when one of them changed. */
 const slotPageShift = 10;
 /** Steps along one chain: a file of colliding keys must not hold up a query for ever. */

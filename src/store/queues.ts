@@ -19,7 +19,7 @@ import type { QueueTable } from './queue-table.ts';
  * are written by runs, queue after queue, in the background; only those that consumers may read, so that a file never
  * knows more than the log.
  */
-const writeUnitsMax = 8192;
+const writeUnitsMax = 2048;
 
 export class Queues {
   readonly table: QueueTable;
@@ -132,13 +132,15 @@ export class Queues {
 
   /**
    * Makes rows of the queues on disk, and cuts off units of records at or beyond `physicalOffset`. Gives the sum of
-   * the units that stay, the end of the last record that a unit knows, and whether no file is missing between others.
+   * the units that stay, the end of the last record that a unit knows, whether no file is missing between others, and of
+   * queues that lost all their units where their first message was, by `topic/queueId`.
    */
   async load(
     physicalOffset: number,
     crashed: boolean,
     log: Log,
-  ): Promise<{ units: number; physicalEnd: number; whole: boolean }> {
+  ): Promise<{ units: number; physicalEnd: number; whole: boolean; births: Map<string, number> }> {
+    const births = new Map<string, number>();
     let units = 0;
     let whole = true;
     let physicalEnd = 0;
@@ -153,9 +155,10 @@ export class Queues {
         units += found.end;
         whole &&= found.whole;
         physicalEnd = Math.max(physicalEnd, found.physicalEnd);
+        if (found.birth !== undefined) births.set(`${topic}/${queueId}`, found.birth);
       }
     }
-    return { units, physicalEnd, whole };
+    return { units, physicalEnd, whole, births };
   }
 
   async #loadQueue(topic: string, queueId: number, physicalOffset: number) {
@@ -164,6 +167,7 @@ export class Queues {
     const first = starts[0] ?? 0;
     let end = first;
     let physicalEnd = 0;
+    let birth: number | undefined;
     for (let i = starts.length - 1; i >= 0; i--) {
       end = await this.#endInFile(topic, queueId, starts[i], physicalOffset);
       if (end > starts[i]) break;
@@ -171,6 +175,8 @@ export class Queues {
     if (end > first) {
       const [last] = await this.#units(topic, queueId, end - 1, 1);
       physicalEnd = last === undefined ? 0 : last.physicalOffset + last.sizeBytes;
+    } else if (first === 0) {
+      birth = (await this.#units(topic, queueId, 0, 1))[0]?.physicalOffset;
     }
     this.table.minUnit[queue] = first;
     this.table.fileUnits[queue] = end;
@@ -178,7 +184,7 @@ export class Queues {
     this.table.nextUnit[queue] = end;
     await this.#cutBehind(topic, queueId, end, starts);
     const whole = starts.every((start, i) => i === 0 || start === (starts[i - 1] ?? 0) + this.files.unitsPerFile);
-    return { end, physicalEnd, whole };
+    return { end, physicalEnd, whole, birth };
   }
 
   /**
