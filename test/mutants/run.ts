@@ -28,6 +28,7 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string' },
     seeds: { type: 'string' },
+    unpatched: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
@@ -36,6 +37,7 @@ const usage = `Brings defects back, and sees whether simulation and tests notice
 
   --only NN,NN  these defects; default all that have a mutant
   --seeds N     at most so many seeds of the simulation each; default what the table says
+  --unpatched   no mutant: only whether the sources as they are pass the seeds that caught one
 `;
 
 const secondsByDefault = 15;
@@ -94,6 +96,20 @@ async function tryUnpatched(clean: ScratchCopy, tried: readonly Defect[]): Promi
   }
 }
 
+/** The seeds that caught mutants, on the sources as they are. */
+async function passRecordedSeeds(): Promise<number> {
+  const results = readResults();
+  let failed = 0;
+  for (const { number, shown } of chosen()) {
+    const seed = results[number]?.findings.simulation?.seeds;
+    if (!('patch' in shown) || shown.simulation === undefined || seed === undefined) continue;
+    const { failure } = await searchSeeds(root, { ...searchOf(shown.simulation), first: seed, count: 1 });
+    console.log(`${shown.patch}, seed ${seed}: ${failure ?? 'passes without it'}`);
+    if (failure !== undefined) failed += 1;
+  }
+  return failed > 0 ? 1 : 0;
+}
+
 function write(results: Results): void {
   writeFileSync(resultsPath, `${JSON.stringify(results, undefined, 2)}\n`);
   writeFileSync(join(root, documentPath), defectsDocument(results));
@@ -137,7 +153,7 @@ if (values.help) {
   console.log(usage);
 } else {
   try {
-    process.exitCode = await main();
+    process.exitCode = values.unpatched ? await passRecordedSeeds() : await main();
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     console.error(error.message);
