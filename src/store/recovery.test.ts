@@ -38,7 +38,56 @@ function last<T>(items: readonly T[]): T {
   return item;
 }
 
+/** What a Java broker does to the store that ours left: it knows no file of ours, and its text is in `lock`. */
+async function asJava(
+  node: SimNode,
+  end: 'stop' | 'kill',
+  body: (store: MessageStore) => Promise<void>,
+): Promise<void> {
+  const checkpoint = node.disk.peek('/store/checkpoint.liftmq').slice();
+  await node.env.disk.remove('/store/checkpoint.liftmq');
+  const store = await open(node, { flushIntervalConsumeQueue: 10 });
+  await body(store);
+  if (end === 'stop') await store.close();
+  else {
+    node.kill();
+    node.restart();
+    node.disk.poke('/store/abort', 0, Buffer.from('1 java'));
+  }
+  // That of the process that runs now.
+  const { disk } = node.env;
+  const file = await disk.open('/store/checkpoint.liftmq', 'create');
+  await file.truncate(0);
+  await file.write(checkpoint, 0, checkpoint.length, 0);
+  await file.close();
+  await disk.remove('/store/deletions.liftmq');
+  node.disk.poke('/store/lock', 0, Buffer.from('lock'));
+}
+
 describe('recovery', () => {
+  for (const end of ['stop', 'kill'] as const) {
+    test(`a topic that a Java broker deleted and made anew begins with its new messages, after a ${end}`, async () => {
+      await inWorld(31, async (node, world) => {
+        const store = await open(node);
+        for (const body of ['old0', 'old1', 'old2']) await put(store, messageOf({ body }));
+        await put(store, messageOf({ topic: 'other' }));
+        await store.close();
+        await asJava(node, end, async (java) => {
+          await java.deleteTopic('topic');
+          for (const body of ['new0', 'new1']) await put(java, messageOf({ body }));
+          await put(java, messageOf({ topic: 'other' }));
+          await world.sleep(1000);
+        });
+        for (let opened = 0; opened < 2; opened++) {
+          const again = await open(node);
+          assert.deepEqual(await readAll(again), ['new0', 'new1']);
+          assert.equal(again.maxOffset('other', 0), 2);
+          await again.close();
+        }
+      });
+    });
+  }
+
   test('cuts a tail that was torn at any byte to the longest whole stretch', async () => {
     await inWorld(1, async (node) => {
       const records = await killed(node, 5);

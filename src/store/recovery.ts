@@ -15,7 +15,8 @@ import type { LeftOpen } from './store-directory.ts';
  * Opening: find how far queues and index can be believed, walk the log from there, cut off its tail where the records
  * end, and build again what the walk shows to be missing. The time depends on the tail.
  *
- *     our checkpoint agrees with the log     walk from its offset
+ *     our checkpoint agrees with the log,    walk from its offset
+ *       and no Java broker came since
  *     clean stop of a Java broker            walk from the last record that a queue knows
  *     crash of a Java broker                 walk from the newest segment older than Apache's checkpoint
  *     anything lost or contradictory         forget queues and index, walk the whole log
@@ -30,6 +31,8 @@ export interface RecoveryParts {
   deletions: Deletions;
   log: Log;
   left: LeftOpen;
+  /** A Java broker opened the store after our last checkpoint: topics may have been deleted that it counts. */
+  openedByJava: boolean;
   checkCrc: boolean;
   delayLevelsMs: readonly number[];
   indexEnabled: boolean;
@@ -45,7 +48,12 @@ export interface Recovered {
   units: number;
 }
 
-type Parts = RecoveryParts & { hasLightQueues: boolean; cleanStop: boolean };
+type Parts = RecoveryParts & {
+  hasLightQueues: boolean;
+  cleanStop: boolean;
+  /** Where the first message of a queue is whose entries are all made again, by `topic/queueId`, as its files said. */
+  births: Map<string, { offset: number; isSure: boolean }>;
+};
 
 /** What was believed turned out to be wrong: everything is built again. */
 class Contradiction extends Error {}
@@ -59,7 +67,8 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
   // Users may set the property too: it counts where a Java broker made such queues.
   const hasLightQueues = await parts.queues.files.hasTopicLike(lightQueuePrefix);
   const cleanStop = parts.left === 'by nobody';
-  const recovered = await build({ ...parts, hasLightQueues, cleanStop }, own);
+  const believed = parts.openedByJava ? undefined : own;
+  const recovered = await build({ ...parts, hasLightQueues, cleanStop, births: new Map() }, believed);
   // Without a checkpoint of ours, no process of ours has written here.
   if (!cleanStop) {
     const from = Math.max(own?.offset ?? parts.files.startOf(recovered.end), parts.files.minOffset);
@@ -113,7 +122,8 @@ async function recoverFrom(parts: Parts, own: Checkpoint | undefined): Promise<R
     else if (queues.table.count > 0) throw new Contradiction('the queues know no record of the log');
   } else {
     from = await segmentBefore(parts, await checkpoints.readApache());
-    await queues.load(from, true, log);
+    const { births } = await queues.load(from, true, log);
+    for (const [queue, offset] of births) parts.births.set(queue, { offset, isSure: false });
   }
   refuseDeleted(parts, from);
   if (!(await index.load(from, cleanStop))) throw new Contradiction('an index file is torn');
@@ -168,7 +178,7 @@ async function walk(parts: Parts, from: number, own: Checkpoint | undefined, who
       continue;
     }
     const { record } = item;
-    const isDeleted = parts.deletions.covers(record.topic, item.offset);
+    const isDeleted = parts.deletions.covers(record.topic, item.offset) || (await isBeforeBirth(parts, record));
     const doubt = isDeleted ? undefined : doubts?.judge(record);
     if (doubt !== undefined) {
       item = { kind: 'end', ...doubt, sizeBytes: 0, zeros: false };
@@ -204,6 +214,26 @@ async function walk(parts: Parts, from: number, own: Checkpoint | undefined, who
     'the store is recovered',
   );
   return state;
+}
+
+/**
+ * Whether the record belongs to a topic that a Java broker deleted, and made anew: the queue's files began with a later
+ * message, whose offset is 0. The log alone would give the offsets of the new topic to messages of the old one.
+ */
+async function isBeforeBirth({ births, files }: Parts, record: StoredMessage): Promise<boolean> {
+  const name = `${record.topic}/${record.queueId}`;
+  const birth = births.get(name);
+  if (birth === undefined || record.physicalOffset >= birth.offset) return false;
+  if (!birth.isSure) {
+    const item = files.has(birth.offset) ? await new LogReader(files, { checkCrc: true }).at(birth.offset) : undefined;
+    birth.isSure =
+      item?.kind === 'record' &&
+      item.record.topic === record.topic &&
+      item.record.queueId === record.queueId &&
+      item.record.queueOffset === 0;
+    if (!birth.isSure) births.delete(name);
+  }
+  return birth.isSure;
 }
 
 /**

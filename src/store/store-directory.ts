@@ -137,7 +137,7 @@ export async function takeDirectory(disk: Disk, root: string): Promise<Directory
   try {
     const lock = await disk.lockDirectory(root);
     // A Java broker locks this file, and leaves it behind.
-    const file = await disk.open(`${root}/lock`, 'create');
+    const file = await disk.open(`${root}/${lockFile}`, 'create');
     await file.close();
     return lock;
   } catch (error) {
@@ -225,6 +225,35 @@ export async function markOpen(disk: Disk, root: string, pid: number, by: 'by us
     await file.close();
   }
   await disk.syncDirectory(root);
+}
+
+/**
+ * A Java broker writes `lock` into the file of that name whenever it opens the store. Ours writes its own name there once
+ * everything behind its checkpoint is its own, so that it knows of a Java broker that came and went since.
+ */
+const lockFile = 'lock';
+const javaText = 'lock';
+
+export async function wasOpenedByJava(disk: Disk, root: string): Promise<boolean> {
+  const file = await disk.open(`${root}/${lockFile}`, 'read');
+  try {
+    const bytes = new Uint8Array(javaText.length);
+    const length = await file.read(bytes, 0, bytes.length, 0);
+    return Buffer.from(bytes.subarray(0, length)).toString('latin1') === javaText;
+  } finally {
+    await file.close();
+  }
+}
+
+export async function forgetJava(disk: Disk, root: string): Promise<void> {
+  const file = await disk.open(`${root}/${lockFile}`, 'write');
+  try {
+    const text = Buffer.from(ownName, 'utf8');
+    await file.write(text, 0, text.length, 0);
+    await file.syncData();
+  } finally {
+    await file.close();
+  }
 }
 
 export async function markClosed(disk: Disk, root: string): Promise<void> {

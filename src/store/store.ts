@@ -48,7 +48,7 @@ import { recover } from './recovery.ts';
 import { Retention } from './retention.ts';
 import { illegal, refused, StagedBatch, StagedMessage } from './staged-put.ts';
 import type { StoreConfig } from './store-config.ts';
-import { markClosed, markOpen, readOpenMark, takeDirectory } from './store-directory.ts';
+import { forgetJava, markClosed, markOpen, readOpenMark, takeDirectory, wasOpenedByJava } from './store-directory.ts';
 import { Writeback } from './writeback.ts';
 
 export interface StoreOptions {
@@ -194,6 +194,7 @@ class Store implements MessageStore {
     await makeDurableDirectory(disk, this.#files.directory);
     if (!this.#files.directory.startsWith(`${root}/`)) await makeDurableDirectory(disk, `${root}/index`);
     const left = await readOpenMark(disk, root);
+    const openedByJava = await wasOpenedByJava(disk, root);
     await this.#files.load(left !== 'by nobody');
     await markOpen(disk, root, host.pid, left === 'by us' ? 'by us' : 'by others');
     await this.#deletions.load();
@@ -206,6 +207,7 @@ class Store implements MessageStore {
       deletions: this.#deletions,
       log,
       left,
+      openedByJava,
       checkCrc: config.checkCRCOnRecover,
       delayLevelsMs: this.#delayLevelsMs,
       indexEnabled: config.messageIndexEnable && config.indexFileWriteEnable,
@@ -214,6 +216,7 @@ class Store implements MessageStore {
     this.#writeback.start(recovered);
     await this.#writeback.first();
     const isOurs = this.#writeback.checkpointOffset === recovered.end;
+    if (openedByJava && isOurs) await forgetJava(disk, root);
     if (left !== 'by us' && isOurs) await markOpen(disk, root, host.pid, 'by us');
     await this.#retention.start();
   }
