@@ -18,12 +18,16 @@ const stretchSize = 8;
 const sizeMin = 16;
 /** Longer headers are scanned each time. */
 const sizeMax = 1024;
-/** Times that a shape which was useful outlives a header of its place that is different. */
+/** Headers of its place that a shape outlives though they are different: the more, the more often it was of use. */
 const creditMax = 8;
+/** To remember a header takes as long as to scan several: where no shape is of use, all but one in so many are not. */
+const patienceMax = 63;
 
 interface Shape {
   size: number;
   credit: number;
+  /** What `credit` was at first, until it was of use. */
+  patience: number;
   row: HotRow | undefined;
   flag: number;
   version: number;
@@ -69,11 +73,12 @@ export class HeaderShapes {
     header.starts = shape.starts;
     header.ends = shape.ends;
     header.marks = shape.marks;
+    shape.patience = 0;
     if (shape.credit < creditMax) shape.credit++;
     return true;
   }
 
-  /** Remembers a header that the scan accepted, unless its place is taken by one that is of use. */
+  /** Remembers a header that the scan accepted, unless its place is taken by one that is of use or has just come. */
   learn(header: ScannedHeader, end: number, opaqueStart: number, opaqueEnd: number): void {
     const { bytes, base, row } = header;
     const size = end - base;
@@ -83,6 +88,7 @@ export class HeaderShapes {
     const place = placeOf(bytes, base, size);
     const known = this.#shapes[place];
     if (known !== undefined && known.credit-- > 0) return;
+    const patience = known === undefined ? 0 : Math.min(2 * known.patience + 1, patienceMax);
     if (bytes !== this.#bytes) this.#use(bytes);
     const varies = new Uint8Array(size);
     for (let slot = 0; slot < row.fieldCount; slot++) {
@@ -93,7 +99,8 @@ export class HeaderShapes {
     varies.fill(0xff, opaqueStart, opaqueEnd);
     this.#shapes[place] = {
       size,
-      credit: 0,
+      credit: patience,
+      patience,
       row,
       flag: header.flag,
       version: header.version,
