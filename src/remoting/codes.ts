@@ -73,7 +73,11 @@ export class ResponseError extends Error {
   override readonly name = 'ResponseError';
   readonly code: number;
   constructor(code: number, remark: string, cause?: unknown) {
+    // A refusal is an answer, and nobody reads where it was thrown: to collect that would make it dearer than a success.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(remark, { cause });
+    Error.stackTraceLimit = stackTraceLimit;
     this.code = code;
   }
 }
