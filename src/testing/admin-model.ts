@@ -20,7 +20,8 @@ import { retryMs, type WorkloadParts } from './workload.ts';
 
 export const passingTopic = 'passing';
 const pauseMs = [500, 15_000] as const;
-const addedQueueCountMax = 2;
+/** The main topic gets no more than so many new queues. */
+export const addedQueueCountMax = 2;
 
 export class AdminModel {
   readonly node: SimNode;

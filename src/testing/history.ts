@@ -20,6 +20,7 @@ export class Violation extends Error {
 
 interface Sent {
   body: string;
+  sentMs: number;
   acknowledgedMs: number | undefined;
   /** The groups that have it. */
   readonly groups: Set<string>;
@@ -54,6 +55,8 @@ export class History {
    * is stored there later may pass them by: RocketMQ's offsets do not say of which history they are.
    */
   readonly #voidEnds = new Map<string, number>();
+  /** Of brokers that may lose something: queue → when a process ended → the end of what survived. */
+  readonly #ends = new Map<string, Map<number, number>>();
   /** Acknowledged, and lost by a broker that was allowed to. */
   lostCount = 0;
 
@@ -73,18 +76,18 @@ export class History {
     return this.#sent.size;
   }
 
-  sending(id: string, body: string): void {
+  sending(id: string, body: string, nowMs: number): void {
     assert(!this.#sent.has(id), 'every message is sent under an id of its own');
-    this.#sent.set(id, { body, acknowledgedMs: undefined, groups: new Set() });
+    this.#sent.set(id, { body, sentMs: nowMs, acknowledgedMs: undefined, groups: new Set() });
   }
 
   /** `sender` sends one at a time to a queue, or its sends are no sequence. */
   acknowledged(id: string, sender: string, queue: string, queueOffset: number, nowMs: number): void {
     const sent = this.#sent.get(id);
     assert(sent !== undefined, 'what is acknowledged was sent');
-    sent.acknowledgedMs = nowMs;
     this.acknowledgedCount += 1;
-    if (this.#damaged) return;
+    if (this.#damaged || this.#isOfThePast(queue, queueOffset, sent)) return;
+    sent.acknowledgedMs = nowMs;
     const isVoid = queueOffset < (this.#voidEnds.get(queue) ?? 0);
     if (!isVoid && sent.groups.size < this.#groups.length) this.#awaited.add(id);
     this.#at(queue, queueOffset, id);
@@ -104,7 +107,7 @@ export class History {
     this.deliveryCount += 1;
     sent.groups.add(group);
     if (sent.groups.size === this.#groups.length) this.#awaited.delete(id);
-    if (queue === undefined || this.#damaged) return;
+    if (queue === undefined || this.#damaged || this.#isOfThePast(queue, queueOffset, sent)) return;
     this.#at(queue, queueOffset, id);
     if (!ordered) return;
     const byGroup = entryOf(this.#frontiers, queue);
@@ -118,8 +121,9 @@ export class History {
   /** A message seen in a queue of the log itself. */
   stored(queue: string, queueOffset: number, body: string): void {
     const id = body.slice(0, body.indexOf(' '));
-    if (this.#sent.get(id)?.body !== body) throw new Violation(`the log holds what nobody sent: ${body.slice(0, 80)}`);
-    if (!this.#damaged) this.#at(queue, queueOffset, id);
+    const sent = this.#sent.get(id);
+    if (sent?.body !== body) throw new Violation(`the log holds what nobody sent: ${body.slice(0, 80)}`);
+    if (!this.#damaged && !this.#isOfThePast(queue, queueOffset, sent)) this.#at(queue, queueOffset, id);
   }
 
   /** Acknowledged messages that some group has not got, as `group id (places)`. */
@@ -139,11 +143,12 @@ export class History {
   }
 
   /**
-   * A queue holds no more than the places below `end`: its broker lost the rest, all of which must have been
-   * acknowledged after `safeUntilMs`, if at all.
+   * Since `endedMs` a queue holds no more than the places below `end`: its broker lost the rest, all of which must have
+   * been acknowledged after `safeUntilMs`, if at all.
    */
-  survived(queue: string, end: number, safeUntilMs: number): void {
+  survived(queue: string, end: number, endedMs: number, safeUntilMs: number): void {
     if (this.#damaged) return;
+    if (safeUntilMs < Number.POSITIVE_INFINITY) entryOf(this.#ends, queue).set(endedMs, end);
     const places = this.#places.get(queue) ?? new Map<number, string>();
     for (const [offset, id] of places) {
       if (offset < end) continue;
@@ -164,6 +169,15 @@ export class History {
     for (const [group, frontier] of frontiers) frontiers.set(group, Math.min(frontier, end));
     const lasts = entryOf(this.#lastAcknowledged, queue);
     for (const [sender, last] of lasts) lasts.set(sender, Math.min(last, end - 1));
+  }
+
+  /**
+   * The message was sent before a process ended that lost this place: news of it may have been under way, or a retry
+   * may have brought it there again. Nothing follows from it.
+   */
+  #isOfThePast(queue: string, queueOffset: number, { sentMs }: Sent): boolean {
+    for (const [endedMs, end] of this.#ends.get(queue) ?? []) if (sentMs <= endedMs && queueOffset >= end) return true;
+    return false;
   }
 
   #placesOf(id: string): string[] {

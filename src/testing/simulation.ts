@@ -5,7 +5,7 @@
  */
 import { Client, createTopic } from '../client/mod.ts';
 import { watchRejections } from '../io/node/mod.ts';
-import { AdminModel, passingTopic } from './admin-model.ts';
+import { AdminModel, addedQueueCountMax, passingTopic } from './admin-model.ts';
 import { Cluster, storeDirectory } from './cluster.ts';
 import { ConsumerModel } from './consumer-models.ts';
 import { checkCommitted, checkStateFiles } from './crash-check.ts';
@@ -164,7 +164,7 @@ class Run {
     });
     this.#sampler = new StateSampler(world, this.#cluster, this.#history);
     for (const broker of this.#cluster.brokers) {
-      broker.onDown = (how, atMs) => this.#judgeBetween(broker, this.#safeUntilMs(how, atMs));
+      broker.onDown = (how, atMs) => this.#judgeBetween(broker, atMs, this.#safeUntilMs(how, atMs));
     }
   }
 
@@ -248,16 +248,15 @@ class Run {
   }
 
   /** What the disk of a broker holds when one process has ended and the next has not begun. */
-  #judgeBetween({ node }: Cluster['brokers'][number], safeUntilMs: number): void {
+  #judgeBetween({ node }: Cluster['brokers'][number], endedMs: number, safeUntilMs: number): void {
     if (this.#swarm.damaged || this.#isOver) return;
     const { disk } = node;
     checkStateFiles(disk, storeDirectory);
     const ends = survivingEnds(disk, storeDirectory);
     if (this.#swarm.syncFlush) checkCommitted(disk, storeDirectory, topic, ends);
-    for (const place of this.#history.places.keys()) {
-      if (!place.startsWith(`${node.name}/`)) continue;
-      const end = ends.get(`${topic}/${place.slice(node.name.length + 1)}`) ?? 0;
-      this.#history.survived(place, end, safeUntilMs);
+    for (let queueId = 0; queueId < this.#swarm.queueCount + addedQueueCountMax; queueId++) {
+      const end = ends.get(`${topic}/${queueId}`) ?? 0;
+      this.#history.survived(`${node.name}/${queueId}`, end, endedMs, safeUntilMs);
     }
   }
 

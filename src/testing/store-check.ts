@@ -96,6 +96,10 @@ function readSegment(bytes: Uint8Array, firstOffset: number, log: Log): { ended:
     if (record.physicalOffset !== firstOffset + at) {
       throw new Violation(`the record at ${firstOffset + at} says that it lies at ${record.physicalOffset}`);
     }
+    // The format's checksum covers the body alone: what was not written behind it is zeros.
+    if (record.topic.includes('\0') || record.properties.includes(0)) {
+      throw new Violation(`the log at ${firstOffset + at}: a record of which parts were not written`);
+    }
     const queue = `${record.topic}/${record.queueId}`;
     const records = log.get(queue);
     if (records === undefined) log.set(queue, [record]);

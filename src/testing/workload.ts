@@ -88,8 +88,8 @@ export class ProducerModel {
       tag,
       keys: [id, `${tag}-keyed`],
     }));
-    for (const { id, body } of messages) history.sending(id, body);
     const sentMs = world.nowMs;
+    for (const { id, body } of messages) history.sending(id, body, sentMs);
     try {
       const target = queue === undefined ? {} : { queue };
       const [first] = outgoing;
