@@ -28,6 +28,7 @@ export {
   encodeBlank,
   encodeRecord,
   findRecord,
+  physicalOffsetOf,
   recordHeadSize,
   recordSize,
   storeTimestampOf,

@@ -168,6 +168,11 @@ export function decodeRecord(bytes: Uint8Array, at: number): StoredMessage {
   };
 }
 
+/** Where the record says that it lies; -1 for what is no offset. */
+export function physicalOffsetOf(bytes: Uint8Array, at: number): number {
+  return isSafeI64(bytes, at + 28) ? readI64(bytes, at + 28) : -1;
+}
+
 /** Bytes of a record's beginning that `storeTimestampOf` may need. */
 export const recordHeadSize = bornHostAt + 16 + portSize + timestampSize;
 

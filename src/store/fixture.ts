@@ -13,9 +13,13 @@ import {
 } from './mod.ts';
 
 /** What the store's tests share: a store on a simulated machine. */
-export async function inWorld(seed: number, body: (node: SimNode, world: SimWorld) => Promise<void>): Promise<void> {
+export async function inWorld(
+  seed: number,
+  body: (node: SimNode, world: SimWorld) => Promise<void>,
+  limitMs?: number,
+): Promise<void> {
   const world = new SimWorld({ seed });
-  await world.run(() => body(world.node('broker'), world));
+  await world.run(() => body(world.node('broker'), world), limitMs);
 }
 
 export type Settings = Partial<Record<(typeof storeConfigRows)[number]['name'], string | number | boolean>>;

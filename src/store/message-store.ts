@@ -6,6 +6,8 @@
  * - Reads give whole records as they are on disk, in chunks that stay unchanged until `release`.
  */
 
+import type { ScrubState } from './scrub.ts';
+
 export type PutStatus =
   | 'ok'
   /** Stored, not yet known to be synced within `syncFlushTimeout` (code 10). */
@@ -118,6 +120,7 @@ export interface StoreHealth {
   /** Log bytes whose queue entries or index are not on disk yet. */
   dispatchBehindBytes: number;
   queueCount: number;
+  scrub: ScrubState;
 }
 
 export interface MessageStore {

@@ -569,6 +569,28 @@ export const storeConfigRows = [
   { name: 'useABSLock', kind: 'bool', default: false, ...accepted(oneLoop) },
   { name: 'enableLogConsumeQueueRepeatedlyBuildWhenRecover', kind: 'bool', default: false, ...accepted(ownCheckpoint) },
   { name: 'appendTopicForTimerDeleteKey', kind: 'bool', default: false, ...accepted(laterPart) },
+  // Not of RocketMQ:
+  {
+    name: 'scrubPeriodHours',
+    kind: 'i32',
+    default: 24,
+    min: 0,
+    max: 8760,
+    unit: 'h',
+    mutable: false,
+    status: 'supported',
+    doc: 'The whole commit log is read and checked once in it; 0 for never.',
+  },
+  {
+    name: 'scrubBytesPerSecondMax',
+    kind: 'i32',
+    default: 16_777_216,
+    min: 65_536,
+    unit: 'bytes/s',
+    mutable: false,
+    status: 'supported',
+    doc: 'The most that the scrub reads.',
+  },
 ] as const satisfies readonly ConfigRow[];
 
 export type StoreConfig = ConfigValues<typeof storeConfigRows>;

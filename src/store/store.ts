@@ -46,6 +46,7 @@ import { QueueTable } from './queue-table.ts';
 import { Queues } from './queues.ts';
 import { recover } from './recovery.ts';
 import { Retention } from './retention.ts';
+import { Scrub } from './scrub.ts';
 import { illegal, refused, StagedBatch, StagedMessage } from './staged-put.ts';
 import type { StoreConfig } from './store-config.ts';
 import { forgetJava, markClosed, markOpen, readOpenMark, takeDirectory, wasOpenedByJava } from './store-directory.ts';
@@ -109,6 +110,7 @@ class Store implements MessageStore {
   readonly #deleting = new Set<string>();
   readonly #writeback: Writeback;
   readonly #retention: Retention;
+  readonly #scrub: Scrub;
   readonly #delayLevelsMs: readonly number[];
   readonly #recordSizeMax: number;
   readonly #fields: RecordFields;
@@ -165,6 +167,15 @@ class Store implements MessageStore {
       log,
       periodMs: config.flushIntervalConsumeQueue,
     });
+    this.#scrub = new Scrub({
+      files: this.#files,
+      flushedOffset: () => this.#log.flushedOffset,
+      timers,
+      clock,
+      log,
+      periodMs: config.scrubPeriodHours * 3_600_000,
+      bytesPerSecondMax: config.scrubBytesPerSecondMax,
+    });
     this.#retention = new Retention({ ...parts, disk, clock, host, timers, log, config, writeback: this.#writeback });
     this.#reader = new MessageReader({
       queues: this.#queues,
@@ -219,6 +230,7 @@ class Store implements MessageStore {
     if (openedByJava && isOurs) await forgetJava(disk, root);
     if (left !== 'by us' && isOurs) await markOpen(disk, root, host.pid, 'by us');
     await this.#retention.start();
+    this.#scrub.start();
   }
 
   put(message: Put, done: (result: PutResult) => void): void {
@@ -537,6 +549,7 @@ class Store implements MessageStore {
       flushedOffset: this.#log.flushedOffset,
       dispatchBehindBytes: this.#log.end - this.#writeback.checkpointOffset,
       queueCount: this.#queues.table.count,
+      scrub: this.#scrub.state,
     };
   }
 
@@ -547,6 +560,7 @@ class Store implements MessageStore {
 
   async #close(): Promise<void> {
     const { disk, config } = this.#options;
+    await this.#scrub.stop();
     await this.#retention.stop();
     await this.#log.close();
     const whole = await this.#writeback.stop();
