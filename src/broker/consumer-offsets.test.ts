@@ -125,6 +125,11 @@ test(
     offsets.commit('g', 'T', 1, 50);
     offsets.clamp((_topic, queueId) => (queueId === 0 ? 40 : 60));
     assert.deepEqual([offsets.committed('g', 'T', 0), offsets.committed('g', 'T', 1)], [40, 50]);
+    await offsets.save();
+    const again = await open();
+    again.clamp(() => 40);
+    await again.save();
+    assert.equal((await open()).committed('g', 'T', 1), 40);
   }),
 );
 
@@ -133,12 +138,20 @@ test(
   inWorld(async (open) => {
     const offsets = await open();
     for (const group of ['g', 'h']) for (const topic of ['T', 'U']) offsets.commit(group, topic, 0, 1);
+    await offsets.save();
+    const left = (some: ConsumerOffsets) => [
+      some.committed('g', 'T', 0),
+      some.committed('h', 'T', 0),
+      some.committed('h', 'U', 0),
+    ];
     offsets.forgetGroup('g');
+    assert.deepEqual(left(offsets), [-1, 1, 1]);
+    await offsets.save();
+    assert.deepEqual(left(await open()), [-1, 1, 1]);
     offsets.forgetTopic('U');
-    assert.deepEqual(
-      [offsets.committed('g', 'T', 0), offsets.committed('h', 'T', 0), offsets.committed('h', 'U', 0)],
-      [-1, 1, -1],
-    );
+    assert.deepEqual(left(offsets), [-1, 1, -1]);
+    await offsets.save();
+    assert.deepEqual(left(await open()), [-1, 1, -1]);
   }),
 );
 

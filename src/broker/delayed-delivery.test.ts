@@ -55,6 +55,8 @@ interface World {
   /** What the next puts answer; 'ok' when it is used up. */
   statuses: PutStatus[];
   queue: Uint8Array[];
+  /** Results of reads that were not given back. */
+  reads: { held: number };
   start(): Promise<DelayedDelivery>;
   after(ms: number): Promise<void>;
 }
@@ -68,11 +70,13 @@ function inWorld(run: (world: World) => Promise<void>) {
       const queue: Uint8Array[] = [];
       const delivered: string[] = [];
       const statuses: PutStatus[] = [];
+      const reads = { held: 0 };
       const store = {
         minOffset: () => 0,
         maxOffset: (_topic: string, queueId: number) => (queueId === 0 ? queue.length : 0),
         get: ({ offset, maxMessages }: Get): GetResult => {
           const chunks = queue.slice(offset, offset + maxMessages);
+          reads.held++;
           return {
             status: chunks.length > 0 ? 'FOUND' : 'OFFSET_OVERFLOW_ONE',
             nextOffset: offset + chunks.length,
@@ -82,7 +86,7 @@ function inWorld(run: (world: World) => Promise<void>) {
             sizeBytes: 0,
             chunks,
             behindMemory: false,
-            release: () => {},
+            release: () => reads.held--,
           };
         },
         put: (put: Put, done: (result: PutResult) => void) => {
@@ -99,6 +103,7 @@ function inWorld(run: (world: World) => Promise<void>) {
         queue,
         delivered,
         statuses,
+        reads,
         start: () =>
           DelayedDelivery.start(
             { store, writer, counters: createCounters(), clock, timers, disk, log, levelsMs: [1000] },
@@ -112,7 +117,7 @@ function inWorld(run: (world: World) => Promise<void>) {
 
 test(
   'messages go to their topics in order, each when its delay is over, and never twice',
-  inWorld(async ({ queue, delivered, start, after }) => {
+  inWorld(async ({ queue, reads, delivered, start, after }) => {
     queue.push(record(0, 'a', startMs, toT), record(1, 'b', startMs + 500, toT));
     const delivery = await start();
     await after(900);
@@ -127,6 +132,7 @@ test(
     await after(1000);
     assert.equal(delivered.length, 2);
     await again.close();
+    assert.equal(reads.held, 0);
   }),
 );
 

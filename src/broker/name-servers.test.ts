@@ -56,6 +56,11 @@ test(
     body = '10.0.0.9:9876';
     await world.sleep(121_000);
     assert.deepEqual([servers.addresses, changes], [['10.0.0.9:9876'], 1]);
+    // Neither the same answer nor an empty one is a change.
+    await world.sleep(120_000);
+    body = '';
+    await world.sleep(120_000);
+    assert.deepEqual([servers.addresses, changes], [['10.0.0.9:9876'], 1]);
     await listener.close();
     await world.sleep(130_000);
     assert.deepEqual([servers.addresses, changes], [['10.0.0.9:9876'], 1]);

@@ -86,6 +86,9 @@ test(
     assert.deepEqual(JSON.parse(json), JSON.parse(row));
     assert.equal(again.forbiddenJson(new Set(['g'])), '{"g":{"T":4}}');
     assert.equal(again.version.counter, 4);
+    await again.delete('g');
+    again.findOrCreate('g');
+    assert.equal(again.isReadForbidden('g', 'T'), false);
   }),
 );
 

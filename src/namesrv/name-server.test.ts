@@ -218,3 +218,35 @@ test('a kvConfig.json that cannot be read stops the start, and the error names i
     await assert.rejects(start(world.node('ns').env), { message: /^\/ns\/kvConfig.json is not a KV configuration/ });
   });
 });
+
+test('the members of a group hear that its lowest id is another one, when they shall', async () => {
+  const world = new SimWorld({ seed: 1 });
+  await world.run(async () => {
+    const { env } = world.node('ns');
+    await start(env, { notifyMinBrokerIdChanged: 'true' });
+    const master = world.node('master');
+    const slave = world.node('slave');
+    let heard = '';
+    await slave.env.network.listen({ host: '0.0.0.0', port: 10911 }, (connection) => {
+      connection.start({
+        onData: (bytes) => {
+          heard += Buffer.from(bytes).toString('latin1');
+        },
+        onDrain: () => {},
+        onClose: () => {},
+      });
+    });
+    const acting = { enableActingMaster: true };
+    await register(clientOf(master.env), registration(['A', 'B']), {
+      ...acting,
+      brokerAddr: `${master.address}:10911`,
+    });
+    const addresses = { brokerAddr: `${slave.address}:10911`, brokerId: 1 };
+    await register(clientOf(slave.env), registration(['A', 'B']), { ...acting, ...addresses });
+    master.kill();
+    await world.until(() => heard !== '', 1000, 'the notice');
+    for (const part of ['"code":905', '"minBrokerId":"1"', `"offlineBrokerAddr":"${master.address}:10911"`]) {
+      assert.ok(heard.includes(part), heard);
+    }
+  });
+});

@@ -174,6 +174,9 @@ test('of two addresses with one id the one with the greater state version stays'
   assert.equal(tables.liveness.get('c', '10.0.0.9:10911'), undefined);
   register(tables, { address: '10.0.0.9:10911', stateVersion: 5 });
   assert.deepEqual(addressesOf(tables), [[0, '10.0.0.9:10911']]);
+  // Its own earlier state outranks nobody: a broker may begin anew.
+  register(tables, { address: '10.0.0.9:10911', stateVersion: 0, topics: { A: 6, B: 6, C: 6 } });
+  assert.equal(permOf(tables, 'C'), 6);
 });
 
 test('a replaced address that leaves later does not take the new one with it', () => {
@@ -216,6 +219,14 @@ test('when the master leaves a group with acting masters, the rest is told and t
     haServerAddress: undefined,
     notify: ['10.0.0.2:10911'],
   });
+});
+
+test('who leaves a group and was not its lowest id is not announced', () => {
+  const tables = newTables();
+  register(tables, { enableActingMaster: true });
+  register(tables, { ...slave, enableActingMaster: true });
+  assert.equal(unregister(tables, slave.address), undefined);
+  assert.equal(permOf(tables, 'A'), 6);
 });
 
 test('when the master leaves a group without acting masters, nothing changes but the address', () => {
