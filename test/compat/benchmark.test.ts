@@ -7,7 +7,7 @@ import { missingToolchain } from './toolchain.ts';
 
 const skip = missingToolchain() ?? false;
 
-test('the official benchmark sends and consumes without a failure', { skip, timeout: 180_000 }, async (t) => {
+test('the official benchmark sends and consumes without a failure', { skip, timeout: 300_000 }, async (t) => {
   const result = await runBenchmark({
     messages: 20_000,
     bodyBytes: 1024,

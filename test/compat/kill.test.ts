@@ -3,7 +3,7 @@
 import test from 'node:test';
 import { runKillRounds } from './kill/rounds.ts';
 
-test('nothing acknowledged is lost when the broker is killed under load', { timeout: 120_000 }, async (t) => {
+test('nothing acknowledged is lost when the broker is killed under load', { timeout: 240_000 }, async (t) => {
   const result = await runKillRounds({
     rounds: 5,
     seed: 3,

@@ -15,7 +15,9 @@ import { type Step, steps } from './name-server-requests.ts';
 import { javaArguments } from './toolchain.ts';
 
 const ports = { apache: 20_976, liftmq: 20_977 };
-const answerLimitMs = 5000;
+/** Long enough for a Java process on a machine that has other work. */
+const javaStartLimitMs = 120_000;
+const answerLimitMs = 60_000;
 
 /** Answers that differ on purpose, and why. */
 const differences: Readonly<Record<string, string>> = {
@@ -40,6 +42,10 @@ before(async () => {
     const told = await Promise.all([askAll(ports.apache), askAll(ports.liftmq)]);
     answers.set('apache', told[0]);
     answers.set('liftmq', told[1]);
+  } catch (cause) {
+    throw new Error(`Apache printed:\n${apache.output().slice(-4000)}\nours:\n${liftmq.output().slice(-4000)}`, {
+      cause,
+    });
   } finally {
     await Promise.all([stop(apache, 'SIGTERM'), stop(liftmq, 'SIGTERM')]);
   }
@@ -67,13 +73,17 @@ function startApache(): Promise<Running> {
     heapMiB: 256,
   });
   const env = { ...process.env, ROCKETMQ_HOME: folder };
-  return start(['java', ...args], { cwd: folder, env, announcement: /boot success/ });
+  return start(['java', ...args], { cwd: folder, env, announcement: /boot success/, limitMs: javaStartLimitMs });
 }
 
 function startLiftmq(): Promise<Running> {
   const liftmq = path.join(import.meta.dirname, '..', '..', 'bin', 'liftmq.ts');
   const flags = ['--data', 'liftmq', '-D', `listenPort=${ports.liftmq}`, '--http-port', '0', '--log-level', 'error'];
-  return start([process.execPath, liftmq, 'namesrv', ...flags], { cwd: folder, announcement: /boot success/ });
+  return start([process.execPath, liftmq, 'namesrv', ...flags], {
+    cwd: folder,
+    announcement: /boot success/,
+    limitMs: javaStartLimitMs,
+  });
 }
 
 async function askAll(port: number): Promise<Map<string, Answer | 'closed'>> {

@@ -8,6 +8,8 @@ export interface Running {
   readonly child: ChildProcess;
   /** What it printed until its start was announced. */
   readonly announced: string;
+  /** What it has printed by now. */
+  output(): string;
 }
 
 export interface Ended {
@@ -20,7 +22,7 @@ const startLimitMs = 20_000;
 /** Resolves when the last role of the process was announced; rejects with the output when it ends before. */
 export async function start(
   command: readonly [string, ...string[]],
-  options: { cwd: string; env?: NodeJS.ProcessEnv; announcement: RegExp },
+  options: { cwd: string; env?: NodeJS.ProcessEnv; announcement: RegExp; limitMs?: number },
 ): Promise<Running> {
   const [file, ...args] = command;
   const child = spawn(file, args, { cwd: options.cwd, env: options.env, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -28,12 +30,13 @@ export async function start(
   const { promise, resolve, reject } = Promise.withResolvers<Running>();
   const collect = (chunk: Buffer) => {
     output += chunk;
-    if (options.announcement.test(output)) resolve({ child, announced: output });
+    if (options.announcement.test(output)) resolve({ child, announced: output, output: () => output });
   };
   child.stdout.on('data', collect);
   child.stderr.on('data', collect);
   child.on('exit', (code) => reject(new Error(`ended with ${code}:\n${output}`)));
-  const late = setTimeout(() => reject(new Error(`not up after ${startLimitMs} ms:\n${output}`)), startLimitMs);
+  const limitMs = options.limitMs ?? startLimitMs;
+  const late = setTimeout(() => reject(new Error(`not up after ${limitMs} ms:\n${output}`)), limitMs);
   return promise.finally(() => clearTimeout(late));
 }
 

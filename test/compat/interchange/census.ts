@@ -47,7 +47,8 @@ export function takeCensus(storeDir: string, shape: FileShape): Census {
     for (const text of indexTextsOf(record)) {
       listIn(keys, text).push(record.physicalOffset);
     }
-    if (hasUnit(record)) {
+    // Its queues are no function of the log: it is deleted and made anew on the way.
+    if (hasUnit(record) && record.topic !== 'Passing') {
       const name = `${record.topic} ${record.queueId}`;
       const queue = listIn(queues, name);
       assert.equal(record.queueOffset, queue.length, `the record of ${name} at ${record.physicalOffset}`);
@@ -68,7 +69,11 @@ export function takeCensus(storeDir: string, shape: FileShape): Census {
 
 function unitsBehind(storeDir: string, expected: ReadonlyMap<string, readonly QueueUnit[]>): number {
   let behind = 0;
-  const found = new Map(queuesWithFiles(storeDir).map((queue) => [`${queue.topic} ${queue.queueId}`, queue]));
+  const found = new Map(
+    queuesWithFiles(storeDir)
+      .filter(({ topic }) => topic !== 'Passing')
+      .map((queue) => [`${queue.topic} ${queue.queueId}`, queue]),
+  );
   for (const name of found.keys()) {
     assert.ok(expected.has(name) || queueUnitsOf(storeDir, found, name).length === 0, `queue ${name} has no records`);
   }

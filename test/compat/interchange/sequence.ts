@@ -43,6 +43,7 @@ const shape = {
 /** Until a timer goes off that is set in one stage of Apache's and served in another. */
 const soonMs = 20_000;
 
+const madeAnewIn: readonly number[] = [2, 3];
 const consumedTopics = new Set(['Plain', 'Ordered', 'Batch', 'Compressed', 'Names']);
 /** What LiftMQ does not serve yet: it leaves it exactly as it is. */
 const untouched = [
@@ -71,6 +72,8 @@ export class Sequence {
   /** Stages that left timers and half messages behind. */
   readonly #suspended: string[] = [];
   #kills = 0;
+  /** What the queues of the topic hold that is deleted and made anew on the way. */
+  #passing: string[][] = [[], []];
 
   constructor(dir: string, port: number) {
     this.#storeDir = path.join(dir, 'store');
@@ -104,8 +107,11 @@ export class Sequence {
       await this.#read(server, this.#last);
     }
     times.push(performance.now());
-    const sent = await this.#client.run(server, 'interchange-send', { stage: number });
+    // Each broker finds what is left of the topic that the other one deleted, and deletes it in turn.
+    const anew = madeAnewIn.includes(this.#number);
+    const sent = await this.#client.run(server, 'interchange-send', { stage: number, anew });
     this.#acknowledged.push(...(sent.acknowledged as Acknowledged[]));
+    this.#passing = sent.passing as string[][];
     times.push(performance.now());
     await this.#consume(server);
     times.push(performance.now());
@@ -171,6 +177,13 @@ export class Sequence {
       const [done, max] = String((found.delays as Record<string, string>)[level] ?? '0,0').split(',');
       assert.ok(Number(done) >= Number(offset), `delay level ${level} is at ${done}, and was at ${offset}`);
       assert.ok(Number(max) >= (census.queues.get(`SCHEDULE_TOPIC_XXXX ${Number(level) - 1}`)?.length ?? 0));
+    }
+    const [first, second] = found.passing as string[][];
+    assert.deepEqual(first, this.#passing[0], 'what the topic held that was made anew');
+    // After a kill the log alone tells of a queue that the new topic does not have. Apache's broker brings its messages
+    // back; ours does not, where it was the one that deleted the topic.
+    if (this.#kills === 0) {
+      assert.deepEqual(second, this.#passing[1]);
     }
     assert.ok(stage.stop === 'SIGKILL' || census.behind.units === 0);
   }
@@ -250,7 +263,11 @@ export class Sequence {
       this.#kills++;
     }
     if (stage.broker === 'liftmq' && this.#last !== undefined) {
-      assert.deepEqual(withoutUnknownMembers(config), []);
+      const lacking = withoutUnknownMembers(config);
+      assert.deepEqual(
+        lacking.filter((name) => name !== 'topic Passing'),
+        [],
+      );
       const found = filesBelow(this.#storeDir, untouched);
       assert.deepEqual([...found.keys()], [...carried.keys()]);
       for (const [name, bytes] of carried) {

@@ -59,6 +59,7 @@ final class InterchangeScenarios {
     /** Topics and groups, with settings of their own. */
     private static void create(Run run) throws Exception {
         run.createTopic("Plain", 4);
+        run.createTopic("Passing", 2);
         for (String topic : new String[] {"Names", "Batch", "Compressed", "Delayed", "Timed", "Transactions",
             LONG_TOPIC}) {
             run.createTopic(topic, 1);
@@ -135,6 +136,7 @@ final class InterchangeScenarios {
             delayed.setDelayTimeLevel(level);
             sent(acknowledged, delayed, producer.send(delayed).getMsgId(), -1, -1);
         }
+        passing(run, producer, stage);
         retry(run, "Retried", 1);
         retry(run, LONG_GROUP, 1);
         retry(run, LONG_GROUP, 3);
@@ -150,6 +152,20 @@ final class InterchangeScenarios {
         }
     }
 
+    /** A topic that is deleted and made anew where the arguments say so; what it holds from then on is reported. */
+    private static void passing(Run run, DefaultMQProducer producer, String stage) throws Exception {
+        if (run.arguments.getBooleanValue("anew")) {
+            run.wire().call(run.broker, RequestCode.DELETE_TOPIC_IN_BROKER, "topic", "Passing");
+            run.admin().createAndUpdateTopicConfig(run.broker, new TopicConfig("Passing", 2, 2));
+        }
+        // The first stage fills both queues, the others one.
+        for (int i = 0; i < 5; i++) {
+            producer.send(new Message("Passing", (stage + " " + i).getBytes()),
+                run.queue("Passing", stage.equals("1") ? i % 2 : 0));
+        }
+        run.saw("passing", List.of(bodies(run, "Passing", 0), bodies(run, "Passing", 1)));
+    }
+
     static void retry(Run run, String group, int delayLevel) throws Exception {
         RemotingCommand pulled = PullScenarios.pull(run, group, "Plain", 0, 0, 1, "*");
         RemotingCommand back = run.wire().call(run.broker, RequestCode.CONSUMER_SEND_MSG_BACK, "group", group,
@@ -159,9 +175,13 @@ final class InterchangeScenarios {
     }
 
     private static List<String> bodies(Run run, String topic) throws Exception {
+        return bodies(run, topic, 0);
+    }
+
+    private static List<String> bodies(Run run, String topic, int queueId) throws Exception {
         List<String> bodies = new ArrayList<>();
-        for (long offset = 0, end = run.admin().maxOffset(run.queue(topic, 0)); offset < end;) {
-            RemotingCommand pulled = PullScenarios.pull(run, "TOOLS_CONSUMER", topic, 0, offset, 32, "*");
+        for (long offset = 0, end = run.admin().maxOffset(run.queue(topic, queueId)); offset < end;) {
+            RemotingCommand pulled = PullScenarios.pull(run, "TOOLS_CONSUMER", topic, queueId, offset, 32, "*");
             if (pulled.getCode() != 0) {
                 throw new IllegalStateException(topic + " at " + offset + " is answered with " + pulled);
             }
@@ -323,6 +343,7 @@ final class InterchangeScenarios {
             }
         });
         run.saw("delays", delays);
+        run.saw("passing", List.of(bodies(run, "Passing", 0), bodies(run, "Passing", 1)));
     }
 
     private static Map<String, Object> readQueue(Run run, String topic, int queueId, long to) throws Exception {
