@@ -95,13 +95,19 @@ export class ConsumerModel {
   }
 
   #note(message: ReceivedMessage): void {
-    this.#parts.history.delivered({
-      group: this.#group,
-      ordered: inOrder.has(this.#kind),
-      queue: isRetryTopic(message.queue.topic) ? undefined : placeOf(message.queue),
-      queueOffset: message.queueOffset,
-      body: Buffer.from(message.body).toString('utf8'),
-    });
+    const { history, world } = this.#parts;
+    try {
+      history.delivered({
+        group: this.#group,
+        ordered: inOrder.has(this.#kind),
+        queue: isRetryTopic(message.queue.topic) ? undefined : placeOf(message.queue),
+        queueOffset: message.queueOffset,
+        body: Buffer.from(message.body).toString('utf8'),
+      });
+    } catch (error) {
+      // A client takes what its listener throws for a message that is to come again.
+      world.fail(error);
+    }
   }
 
   /** A loop per queue; new queues are looked for now and then. */

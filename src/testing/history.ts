@@ -107,11 +107,16 @@ export class History {
     this.deliveryCount += 1;
     sent.groups.add(group);
     if (sent.groups.size === this.#groups.length) this.#awaited.delete(id);
-    if (queue === undefined || this.#damaged || this.#isOfThePast(queue, queueOffset, sent)) return;
-    this.#at(queue, queueOffset, id);
-    if (!ordered) return;
+    if (queue === undefined || this.#damaged) return;
     const byGroup = entryOf(this.#frontiers, queue);
     const frontier = byGroup.get(group) ?? 0;
+    if (this.#isOfThePast(queue, queueOffset, sent)) {
+      this.#voidEnds.set(queue, Math.max(queueOffset + 1, this.#voidEnds.get(queue) ?? 0));
+      if (ordered) byGroup.set(group, Math.max(frontier, queueOffset + 1));
+      return;
+    }
+    this.#at(queue, queueOffset, id);
+    if (!ordered) return;
     if (queueOffset > Math.max(frontier, this.#voidEnds.get(queue) ?? 0)) {
       throw new Violation(`${group}, which consumes in order, got ${queue}/${queueOffset} before ${frontier}`);
     }
