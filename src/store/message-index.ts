@@ -52,8 +52,9 @@ export class MessageIndex {
   readonly #files: IndexFile[] = [];
   /** Of the newest file; undefined until something is linked. */
   #slots: Int32Array | undefined;
-  /** The entries of one slice. */
+  /** What is written at a time of entries and of slots. */
   #slice: Uint8Array | undefined;
+  #stretch: Int32Array | undefined;
   #hashes: Int32Array;
   #physical: Float64Array;
   #timestamps: Float64Array;
@@ -175,8 +176,7 @@ export class MessageIndex {
     header.entryCount = kept;
     header.endPhysicalOffset = last.physicalOffset;
     header.endTimestampMs = Math.min(header.endTimestampMs, header.beginTimestampMs + last.seconds * 1000 + 999);
-    const bytes = encodeSlots(slots, 0, slots.length);
-    await entry.file.write(bytes, 0, bytes.length, indexHeaderSize);
+    await writeSlots(entry.file, slots, 0, slots.length, newStretch());
     await entry.file.write(encodeHeader(header), 0, indexHeaderSize, 0);
     // The entries themselves stay: nothing leads to them any more.
     await entry.file.syncData();
@@ -308,7 +308,8 @@ export class MessageIndex {
         await file.write(bytes, 0, count * indexEntrySize, entryPosition(this.#shape, first));
       }
       await this.#sync(file);
-      await writeSlots(file, slots, dirty);
+      this.#stretch ??= newStretch();
+      await writeDirtySlots(file, slots, dirty, this.#stretch);
       await file.write(encodeHeader(header), 0, indexHeaderSize, 0);
       await this.#sync(file);
     } catch (error) {
@@ -373,6 +374,7 @@ export class MessageIndex {
       if (this.#stagedCount > 0) return;
       this.#slots = undefined;
       this.#slice = undefined;
+      this.#stretch = undefined;
       this.#hashes = new Int32Array(stagedAtFirst);
       this.#physical = new Float64Array(stagedAtFirst);
       this.#timestamps = new Float64Array(stagedAtFirst);
@@ -471,23 +473,28 @@ async function readSlots(file: File, shape: IndexShape): Promise<Int32Array> {
   return new Int32Array(bytes.buffer, bytes.byteOffset, shape.slotsMax);
 }
 
-function encodeSlots(slots: Int32Array, from: number, to: number): Uint8Array {
-  const bytes = Buffer.from(slots.slice(from, to).buffer);
-  return bytes.swap32();
-}
-
-async function writeSlots(file: File, slots: Int32Array, dirty: Uint8Array): Promise<void> {
+async function writeDirtySlots(file: File, slots: Int32Array, dirty: Uint8Array, stretch: Int32Array): Promise<void> {
   for (let page = 0; page < dirty.length; page++) {
     if (dirty[page] === 0) continue;
     let end = page + 1;
-    while (end < dirty.length && dirty[end] === 1 && end - page < slotPagesAtOnceMax) end++;
-    const from = page << slotPageShift;
-    const bytes = encodeSlots(slots, from, Math.min(end << slotPageShift, slots.length));
-    assert(bytes.length > 0, 'a dirty page has slots');
-    await file.write(bytes, 0, bytes.length, slotPosition(from));
+    while (end < dirty.length && dirty[end] === 1) end++;
+    await writeSlots(file, slots, page << slotPageShift, Math.min(end << slotPageShift, slots.length), stretch);
     page = end - 1;
   }
 }
 
-/** 1 MiB. */
-const slotPagesAtOnceMax = 256;
+/** Writes `slots[from, to)`, as much at a time as `stretch` holds. */
+async function writeSlots(file: File, slots: Int32Array, from: number, to: number, stretch: Int32Array): Promise<void> {
+  assert(from < to, 'a stretch has slots');
+  for (let at = from; at < to; at += stretch.length) {
+    const count = Math.min(stretch.length, to - at);
+    stretch.set(slots.subarray(at, at + count));
+    const bytes = Buffer.from(stretch.buffer, stretch.byteOffset, count * indexSlotSize).swap32();
+    await file.write(bytes, 0, bytes.length, slotPosition(at));
+  }
+}
+
+/** 1 MiB: as many slots as one write takes. */
+function newStretch(): Int32Array {
+  return new Int32Array(1 << 18);
+}
