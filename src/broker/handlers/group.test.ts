@@ -117,3 +117,23 @@ test(
     assert.deepEqual(await groups('nowhere'), []);
   }),
 );
+
+test(
+  'the lag of a group that is connected is that of the topics that it subscribes to',
+  withBroker(async ({ ask, send, pull }) => {
+    for (const topic of ['T', 'U']) {
+      await send({ topic });
+      await pull({ topic, sysFlag: 5, commitOffset: 1 });
+    }
+    const topicsOf = async () => {
+      const table = asObject(jsonOf(await ask('getConsumeStats', { consumerGroup: 'g' }))?.offsetTable) ?? {};
+      return [...new Set(Object.keys(table).map((key) => JSON.parse(key).topic))].sort();
+    };
+    assert.deepEqual(await topicsOf(), ['T', 'U']);
+    const subscription = { topic: 'T', subString: '*', tagsSet: [], codeSet: [], subVersion: 1, expressionType: 'TAG' };
+    const consumer = { groupName: 'g', subscriptionDataSet: [subscription] };
+    const heartbeat = { clientID: 'one', consumerDataSet: [consumer], producerDataSet: [] };
+    await ask('heartBeat', {}, { body: JSON.stringify(heartbeat) });
+    assert.deepEqual(await topicsOf(), ['T']);
+  }),
+);

@@ -238,3 +238,18 @@ test(
     assert.deepEqual(texts(await pull()), ['0', '1', '2']);
   }),
 );
+
+test(
+  'what was handed out is counted, by topic too; lite topics are refused',
+  withBroker(async ({ send, pull, broker }) => {
+    const { fields } = await send();
+    assert.equal((await pull({ liteTopic: 'x' })).code, 1);
+    assert.equal((await pull({ liteTopic: '' })).code, 0);
+    await pull({ queueOffset: 1 });
+    const { counters, topics } = broker.stats();
+    const { messagesOutTotal, bytesOutTotal, pullsFoundTotal, pullsMissedTotal } = counters;
+    assert.deepEqual([fields.queueOffset, messagesOutTotal, pullsFoundTotal, pullsMissedTotal], [0, 1, 1, 1]);
+    assert.ok(bytesOutTotal > 90, `${bytesOutTotal}`);
+    assert.deepEqual([topics[0].messagesOut, topics[0].bytesOut], [1, bytesOutTotal]);
+  }),
+);

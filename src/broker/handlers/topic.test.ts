@@ -144,3 +144,24 @@ test(
     assert.equal((await ask('getTopicStatsInfo', { topic: 'nowhere' })).code, 17);
   }),
 );
+
+test(
+  'a topic may have many tags a message, and its retry topics of POP go with it',
+  withBroker(
+    async ({ ask, send, pull }) => {
+      await ask('updateAndCreateTopic', { ...wanted, topicFilterType: 'MULTI_TAG' });
+      assert.equal(jsonOf(await ask('getTopicConfig', { topic: 'T' }))?.topicFilterType, 'MULTI_TAG');
+      await ask('updateAndCreateTopic', wanted);
+      assert.equal(jsonOf(await ask('getTopicConfig', { topic: 'T' }))?.topicFilterType, 'SINGLE_TAG');
+      for (const topic of ['%RETRY%g+T', '%RETRY%g_T', '%RETRY%h_T']) await send({ topic });
+      await pull({ sysFlag: 5, commitOffset: 1 });
+      await ask('deleteTopicInBroker', { topic: 'T' });
+      const codes = [];
+      for (const topic of ['%RETRY%g+T', '%RETRY%g_T', '%RETRY%h_T']) {
+        codes.push((await ask('getTopicConfig', { topic })).code);
+      }
+      assert.deepEqual(codes, [17, 17, 0]);
+    },
+    { properties: { clearRetryTopicWhenDeleteTopic: 'true' } },
+  ),
+);
