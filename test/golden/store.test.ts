@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readConfig } from '../../src/common/mod.ts';
 import { createNodeEnv } from '../../src/io/node/mod.ts';
 import { decodeRecord } from '../../src/message/mod.ts';
@@ -157,6 +158,27 @@ for (const golden of goldenStores) {
       for (const [i, file] of ours.entries()) {
         const bytes = readFileSync(path.join(directory, 'index', file));
         assert.ok(bytes.equals(readGolden(golden, `index/${theirs[i]}`)), `index file ${i}`);
+      }
+    }));
+
+  test(`${golden}: without its first segment, as retention leaves it, queues begin with the first message there is`, () =>
+    withStore(golden, async (directory) => {
+      rmSync(path.join(directory, 'commitlog', '00000000000000000000'));
+      const store = await open(directory);
+      try {
+        for (const [name, records] of visible(golden)) {
+          const { topic, queueId } = records[0];
+          const kept = records.filter(({ physicalOffset }) => physicalOffset >= settings.mappedFileSizeCommitLog);
+          const expected = records.length - kept.length;
+          // First offsets move up in the background.
+          for (let i = 0; i < 500 && store.minOffset(topic, queueId) !== expected; i++) await sleep(10);
+          assert.equal(store.minOffset(topic, queueId), expected, name);
+          assert.equal(store.maxOffset(topic, queueId), records.length, name);
+          const found = await readQueue(store, topic, queueId);
+          assert.ok(found.equals(Buffer.concat(kept.map((record) => logBytes(golden, record)))), name);
+        }
+      } finally {
+        await store.close();
       }
     }));
 
