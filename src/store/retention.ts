@@ -11,7 +11,7 @@ import type { Writeback } from './writeback.ts';
  * Deletes what has expired, and guards the disk (RocketMQ: CleanCommitLogService). Every `cleanResourceInterval`:
  *
  *     used > warning ratio              sends are refused until it is back under
- *     used > forcible ratio             the oldest segment goes, expired or not
+ *     used > forcible ratio             the oldest segments go, expired or not, until it is back under
  *     used > maximum, or a deleteWhen hour
  *                                       expired segments go: not written for `fileReservedTime`
  *
@@ -132,24 +132,28 @@ export class Retention {
   }
 
   async #clean(): Promise<void> {
-    const { config, files } = this.#parts;
+    const { config, files, log } = this.#parts;
     const { forcible, max } = this.#ratios;
+    const used = this.#sentence;
     const force = config.cleanFileForciblyEnable && this.diskUsedRatio > forcible;
     if (!force && !(this.diskUsedRatio > max) && !this.#isHour()) return;
     let removed = 0;
+    let early = 0;
     while (!this.#stopped && removed < config.deleteFileBatchMax && files.starts.length > 1) {
-      if (!(force && removed === 0) && !(await this.#isExpired(files.starts[0]))) break;
+      if (!(await this.#isExpired(files.starts[0]))) {
+        // Before its time only what is needed: the space is looked at after each.
+        if (!force || !(this.diskUsedRatio > forcible)) break;
+        early += 1;
+      }
       await files.removeFirst();
       removed += 1;
+      await this.#measure();
     }
     if (removed === 0) return;
-    this.#parts.log.info(
-      'store.retention.deleted',
-      { segments: removed, minOffset: files.minOffset, forced: force },
-      'old commit log segments were deleted',
-    );
+    const fields = { segments: removed, beforeTheirTime: early, minOffset: files.minOffset };
+    if (early > 0) log.warn('store.retention.forced', fields, `${used}: segments were deleted before their time`);
+    else log.info('store.retention.deleted', fields, 'old commit log segments were deleted');
     await this.#correct();
-    await this.#measure();
   }
 
   #isHour(): boolean {
