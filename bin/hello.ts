@@ -32,8 +32,7 @@ export async function hello(nameServers: readonly string[]): Promise<void> {
         return 'success';
       },
     });
-    await Promise.all([consumer.start(), all]);
-    tooLate.cancel();
+    await Promise.all([consumer.start(), all]).finally(() => tooLate.cancel());
   } catch (error) {
     const sentence = error instanceof ClientError ? error.message : sentenceOf(error);
     if (sentence === undefined) throw error;
