@@ -85,9 +85,10 @@ export function pullHandlers(parts: PullParts): HandlersOf<'broker', PullCommand
     if (first && (request.sysFlag & PullSysFlag.COMMIT_OFFSET) !== 0 && request.commitOffset >= 0) {
       offsets.commit(request.group, request.topic, request.queueId, request.commitOffset);
     }
-    if (code === ResponseCode.PULL_NOT_FOUND && first && (request.sysFlag & PullSysFlag.SUSPEND) !== 0) {
+    const mayWait = code === ResponseCode.PULL_NOT_FOUND && first && (request.sysFlag & PullSysFlag.SUSPEND) !== 0;
+    if (mayWait && hold(request, call, subscription)) {
       result.release();
-      if (hold(request, call, subscription)) return;
+      return;
     }
     const suggestWhichBrokerId = !config.slaveReadEnable
       ? 0
