@@ -188,7 +188,7 @@ const strikes = {
   'stale read': ({ random, cluster }, met) =>
     random
       .pick(asChoices(cluster.brokers))
-      .node.disk.inject({ lie: 'stale read', path: random.pick(places), skip: random.below(5), times: 3, met }),
+      .node.disk.inject({ lie: 'stale read', path: random.pick(places), skip: random.below(2), times: 3, met }),
 } satisfies Record<string, Strike>;
 
 export type FaultKind = keyof typeof strikes;

@@ -114,10 +114,7 @@ async function explain(pool: Pool, options: SimulationOptions, failure: Failure)
     });
   }
   const path = join(import.meta.dirname, 'regressions', `seed-${options.seed}.json`);
-  writeFileSync(
-    path,
-    `${JSON.stringify({ ...shown.options, why: shown.failure.message.slice(0, 300) }, undefined, 2)}\n`,
-  );
+  writeFileSync(path, `${JSON.stringify({ ...shown.options, why: shown.failure.message.slice(0, 300) })}\n`);
   console.error(
     [
       '',
