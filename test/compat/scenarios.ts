@@ -188,6 +188,9 @@ export class JavaClient {
   }
 
   async close(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
+      return;
+    }
     const ended = once(this.#child, 'exit');
     this.#child.kill('SIGKILL');
     await ended;

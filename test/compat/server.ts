@@ -214,7 +214,12 @@ class Process {
     this.#child = undefined;
     const ended = once(child, 'exit');
     child.kill(signal);
-    await withTimeout(ended, stopTimeoutMs, `stop of ${this.#outputFile}`);
+    try {
+      await withTimeout(ended, stopTimeoutMs, `stop of ${this.#outputFile}`);
+    } catch (error) {
+      child.kill('SIGKILL');
+      throw error;
+    }
   }
 }
 

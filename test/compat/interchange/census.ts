@@ -155,8 +155,8 @@ export function assertHolds(census: Census, acknowledged: readonly Acknowledged[
 const compressed = 1;
 
 /** Bodies of a topic's only queue, as text. */
-export function bodiesOf(census: Census, topic: string): string[] {
-  return (census.queues.get(`${topic} 0`) ?? []).map(({ bodyHex }) => Buffer.from(bodyHex, 'hex').toString('utf8'));
+export function bodiesOf(census: Census | undefined, topic: string): string[] {
+  return (census?.queues.get(`${topic} 0`) ?? []).map(({ bodyHex }) => Buffer.from(bodyHex, 'hex').toString('utf8'));
 }
 
 function listIn<K, V>(map: Map<K, V[]>, key: K): V[] {
