@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
 import type { DiskErrorCode } from '../io/mod.ts';
 import type { SimNode, SimWorld } from '../testing/mod.ts';
 import { inWorld, messageOf, open, put, recordsOf, type Settings } from './fixture.ts';
@@ -15,6 +14,7 @@ import type { MessageStore } from './mod.ts';
  * `npm run test:store` takes every call, other runs a part of them, always the same.
  */
 const every = process.argv.includes('--every');
+const { describe, test } = every ? await import('../../test/store/plain-test.ts') : await import('node:test');
 const settings: Settings = {
   flushDiskType: 'SYNC_FLUSH',
   mappedFileSizeCommitLog: 4096,
