@@ -22,6 +22,8 @@ export interface Finding {
 /** One seed takes a second or less; a machine may be busy. */
 const seedLimitMs = 60_000;
 const testLimitMs = 60_000;
+/** Of what is kept of a finding. */
+const failureLengthMax = 300;
 
 /** Runs seeds until one fails, or does not end. */
 export function searchSeeds(copy: string, search: Search): Promise<Finding> {
@@ -36,7 +38,7 @@ export function searchSeeds(copy: string, search: Search): Promise<Finding> {
       goesOn();
       const { failure } = JSON.parse(line) as { failure?: string };
       seeds += 1;
-      finding ??= failure;
+      finding ??= failure?.replace(/[\s\p{Cc}]+/gu, ' ').slice(0, failureLengthMax);
     });
     child.stderr.on('data', (chunk) => {
       trouble = `${trouble}${chunk}`.slice(-2000);
@@ -115,5 +117,5 @@ function start(copy: string, args: readonly string[], limitMs: number, onLimit: 
 }
 
 function firstError(output: string): string {
-  return /^.*Error.*$/m.exec(output)?.[0]?.trim().slice(0, 200) ?? 'it failed without a word';
+  return /^.*Error.*$/m.exec(output)?.[0]?.trim().slice(0, failureLengthMax) ?? 'it failed without a word';
 }

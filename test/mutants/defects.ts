@@ -57,7 +57,7 @@ export const defects: readonly Defect[] = [
     issues: '#8239',
     sentence:
       'With synchronous flush the queue entry is dispatched before the sync: a consumer commits past it, power fails, new messages take the same offsets and are skipped.',
-    shown: { patch: '01-visible-before-sync', simulation: { faults: ['crash broker'] } },
+    shown: { patch: '01-visible-before-sync', simulation: { faults: ['crash broker', 'slow disk'], seedsMax: 500 } },
   },
   {
     number: 2,
@@ -313,7 +313,7 @@ export const defects: readonly Defect[] = [
     number: 41,
     issues: '#2830',
     sentence: 'Consumers see messages before they are flushed or replicated.',
-    shown: { patch: '41-visible-when-staged', simulation: { faults: ['crash broker'] } },
+    shown: { patch: '41-visible-when-staged', simulation: { faults: ['crash broker', 'slow disk'] } },
   },
   {
     number: 42,

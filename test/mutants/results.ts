@@ -70,7 +70,14 @@ function isCaught(result: Result | undefined): boolean {
 
 function row({ number, issues, sentence, shown }: Defect, result: Result | undefined): string {
   const by = 'later' in shown ? `*${shown.later}*` : catchers(result);
-  return `| ${number} | ${issues} | ${sentence} | ${by} |`;
+  return `| ${number} | ${linked(issues)} | ${sentence} | ${by} |`;
+}
+
+/** `#12` or `owner/repository#12`. */
+function linked(issues: string): string {
+  return issues.replace(/([\w/]*)#(\d+)/g, (text, repository: string, issue) => {
+    return `[${text}](https://github.com/${repository || 'apache/rocketmq'}/issues/${issue})`;
+  });
 }
 
 function catchers(result: Result | undefined): string {
