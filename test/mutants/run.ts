@@ -116,6 +116,7 @@ function write(results: Results): void {
 }
 
 async function main(): Promise<number> {
+  const tried = chosen();
   const patched = new ScratchCopy(root);
   const clean = new ScratchCopy(root);
   const remove = () => {
@@ -130,7 +131,6 @@ async function main(): Promise<number> {
     });
   }
   const results = readResults();
-  const tried = chosen();
   let survived = 0;
   try {
     for (const defect of tried) {
