@@ -1,7 +1,14 @@
 /** What producers are told of their messages, once the store has spoken (RocketMQ: handlePutMessageResult). */
 import { assert } from '../../common/mod.ts';
 import type { OffsetMessageIds } from '../../message/mod.ts';
-import { type Call, type FieldValue, type Reply, ResponseCode, responseSlotsOf } from '../../remoting/mod.ts';
+import {
+  type Call,
+  type FieldValue,
+  type Reply,
+  ResponseCode,
+  type ResponseError,
+  responseSlotsOf,
+} from '../../remoting/mod.ts';
 import type { PutResult } from '../../store/mod.ts';
 import type { BrokerCounters } from '../counters.ts';
 import type { Topic } from '../topic.ts';
@@ -36,6 +43,11 @@ export class SendAnswers {
     values[slots.transactionId] = transactionId;
     this.#stored.code = codeOfStored(result);
     call.reply(this.#stored);
+  }
+
+  /** Of a message that did not come to the store. */
+  refusal({ code, message }: ResponseError): Reply<SendCommand> {
+    return { code, remark: message, extra: this.#extra };
   }
 
   /** All or none of a batch is stored. */

@@ -215,6 +215,16 @@ test(
 );
 
 test(
+  'a refusal says the region and whether to trace, as a success does',
+  withBroker(async ({ send }) => {
+    for (const refused of [await send({ header: { queueId: 9 } }), await send({ body: '' })]) {
+      assert.notEqual(refused.code, 0);
+      assert.deepEqual([refused.extra.get('MSG_REGION'), refused.extra.get('TRACE_ON')], ['DefaultRegion', 'true']);
+    }
+  }),
+);
+
+test(
   'a message in its own retry topic becomes a dead letter after too many tries, or while the group consumes in order',
   withBroker(async ({ send, ask, pull }) => {
     const retry = (header: NonNullable<SendOptions['header']>) => send({ topic: '%RETRY%g', header });

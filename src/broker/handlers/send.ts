@@ -308,10 +308,18 @@ export function sendHandlers(parts: SendParts): HandlersOf<'broker', SendCommand
   const slots = slotsOf('sendMessage');
   const slotsV2 = slotsOf('sendMessageV2');
   const slotsBatch = slotsOf('sendBatchMessage');
+  const receiveWith = (slotsOfRow: SendSlots) => (header: HeaderView, body: Uint8Array, call: Call<SendCommand>) => {
+    try {
+      return receive(slotsOfRow, header, body, call);
+    } catch (error) {
+      if (error instanceof ResponseError) return answers.refusal(error);
+      throw error;
+    }
+  };
   return {
-    sendMessage: (header, body, call) => receive(slots, header, body, call),
-    sendMessageV2: (header, body, call) => receive(slotsV2, header, body, call),
-    sendBatchMessage: (header, body, call) => receive(slotsBatch, header, body, call),
+    sendMessage: receiveWith(slots),
+    sendMessageV2: receiveWith(slotsV2),
+    sendBatchMessage: receiveWith(slotsBatch),
   };
 }
 
