@@ -135,6 +135,10 @@ export class MessageReader {
       if (!queues.table.has(queue) || queues.table.topicOf(queue) !== topic) {
         return nothing('NO_MATCHED_LOGIC_QUEUE', 0, 0, 0);
       }
+      if (units.length === 0 && queues.files.isPoisoned) {
+        if (wanted.length === 0) throw lostEntries(query, unit);
+        break;
+      }
       if (units.length === 0) {
         collected.status = 'OFFSET_FOUND_NULL';
         const { unitsPerFile } = queues.files;
@@ -144,6 +148,11 @@ export class MessageReader {
       for (const found of units) {
         full = this.#isFull(query, collected, found.physicalOffset, found.sizeBytes, memoryFrom);
         if (full) break;
+        if (found.sizeBytes === 0 && queues.files.isPoisoned) {
+          if (wanted.length === 0) throw lostEntries(query, unit);
+          full = true;
+          break;
+        }
         unit += 1;
         collected.nextOffset = unit;
         // A blank unit, or a record that has aged out of the log.
@@ -282,4 +291,11 @@ function nothing(status: GetStatus, nextOffset: number, minOffset: number, maxOf
     behindMemory: false,
     release: () => {},
   };
+}
+
+/** A sync failed, and the disk dropped what it had not written: to go on behind it would be to skip messages. */
+function lostEntries({ topic, queueId }: Get, unit: number): Error {
+  return new Error(
+    `the file of ${topic}/${queueId} lost its entry ${unit} with a failed sync: restart the broker, which builds it again`,
+  );
 }
