@@ -15,6 +15,7 @@ import java.util.TreeSet;
 import java.util.function.Function;
 import java.util.zip.CRC32;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.exception.MQBrokerException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.LocalTransactionState;
 import org.apache.rocketmq.client.producer.SendResult;
@@ -337,9 +338,17 @@ final class InterchangeScenarios {
         }
         run.saw("committed", committed);
         Map<String, Object> delays = new TreeMap<>();
-        run.admin().fetchBrokerRuntimeStats(run.broker).getTable().forEach((name, value) -> {
-            if (name.startsWith("scheduleMessageOffset_")) {
-                delays.put(name.substring("scheduleMessageOffset_".length()), value);
+        // Apache's broker fails on this (NoSuchElementException) until it has taken its first sample, a second after its start.
+        run.awaitOrFail(15, "the broker knows its own state", () -> {
+            try {
+                run.admin().fetchBrokerRuntimeStats(run.broker).getTable().forEach((name, value) -> {
+                    if (name.startsWith("scheduleMessageOffset_")) {
+                        delays.put(name.substring("scheduleMessageOffset_".length()), value);
+                    }
+                });
+                return true;
+            } catch (MQBrokerException early) {
+                return false;
             }
         });
         run.saw("delays", delays);
