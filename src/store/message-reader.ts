@@ -148,11 +148,6 @@ export class MessageReader {
       for (const found of units) {
         full = this.#isFull(query, collected, found.physicalOffset, found.sizeBytes, memoryFrom);
         if (full) break;
-        if (found.sizeBytes === 0 && queues.files.isPoisoned) {
-          if (wanted.length === 0) throw lostEntries(query, unit);
-          full = true;
-          break;
-        }
         unit += 1;
         collected.nextOffset = unit;
         // A blank unit, or a record that has aged out of the log.
@@ -181,7 +176,7 @@ export class MessageReader {
     return this.#result(collected, min, max, chunks ?? [], () => {});
   }
 
-  /** From memory as far as they are there, otherwise a stretch of the file. */
+  /** From memory as far as they are there, otherwise a stretch of the file; after a failed sync up to a blank, which may be a loss. */
   async #units(queue: number, unit: number, count: number): Promise<QueueUnit[]> {
     const { queues } = this.#parts;
     const { pages } = queues;
@@ -191,7 +186,9 @@ export class MessageReader {
     }
     if (units.length > 0) return units;
     const inFile = queues.table.fileUnits[queue] - unit;
-    return queues.readFile(queue, unit, Math.min(count, coldUnitsCount, inFile));
+    const found = await queues.readFile(queue, unit, Math.min(count, coldUnitsCount, inFile));
+    const firstBlank = queues.files.isPoisoned ? found.findIndex(({ sizeBytes }) => sizeBytes === 0) : -1;
+    return firstBlank < 0 ? found : found.slice(0, firstBlank);
   }
 
   /** The records' bytes; undefined when the log lost them meanwhile. */

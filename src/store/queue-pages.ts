@@ -34,7 +34,6 @@ export class QueuePages {
   /** Where the search for a page to drop goes on. */
   #hand = 0;
   /** `~page` by queue and page number; 0 is empty, so that untouched parts of the table cost no memory. */
-  /** Page + 1, 0 when free: what is never touched costs no memory. */
   readonly #hash: Int32Array;
   readonly #hashMask: number;
 
